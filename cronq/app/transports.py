@@ -1,0 +1,39 @@
+"""From the URL in the configuration to the transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cronq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cronq.clock import Clock
+    from cronq.config.settings import Settings
+    from cronq.transports.base import Transport
+
+
+def make_transport(settings: Settings, clock: Clock, busy_timeout_s: float | None = None) -> Transport:
+    """Return the transport that `transport = "..."` names. Raises ConfigError for a URL nobody knows."""
+    scheme, _, rest = settings.transport.partition("://")
+    if scheme == "sqlite":
+        from cronq.transports.sqlite import SqliteTransport
+        from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S
+
+        return SqliteTransport(
+            sqlite_path(settings.state_dir, rest), settings.durability, clock, busy_timeout_s or BUSY_TIMEOUT_S
+        )
+    if scheme == "memory":
+        from cronq.transports.memory import MemoryTransport
+
+        return MemoryTransport(clock)
+    if scheme == "sync":
+        from cronq.transports.sync import SyncTransport
+
+        return SyncTransport(clock)
+    raise ConfigError(f"transport = {settings.transport!r}: must start with sqlite://, memory:// or sync://")
+
+
+def sqlite_path(state_dir: str, rest: str) -> str:
+    """Return the file of `sqlite:///queue.db` (in the state directory) or `sqlite:////abs/queue.db`."""
+    path = rest.removeprefix("/")
+    return path if path.startswith("/") else f"{state_dir}/{path or 'queue.db'}"

@@ -1,0 +1,196 @@
+"""Task arguments as JSON, and back through the task's type hints (msgspec).
+
+A body is one JSON object with the parameters by name: readable in the failure queue, editable by hand,
+and indifferent to the order of parameters in a later release.
+msgspec is imported with the first message, not with cronq: it costs 18 ms that a web process may never need.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from cronq.errors import ArgumentError, BodyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_JSON_TYPES = (str, int, float, bool, type(None), list, tuple, dict)
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Codec:
+    """Writes the arguments of one callable and reads them back with the types it declares.
+
+    `injected` is the class whose parameter is filled in at run time (the Context) and never stored.
+    Raises UsageError for a callable whose type hints cannot be resolved or stored.
+    """
+
+    def __init__(self, name: str, function: Callable[..., object], injected: type | None = None) -> None:
+        import msgspec
+
+        self._name = name
+        self._hints = _hints(name, function)
+        self._signature = inspect.signature(function)
+        self._injected_as = [
+            parameter for parameter, hint in self._hints.items() if injected is not None and hint is injected
+        ]
+        self._stored = [
+            parameter for parameter in self._signature.parameters.values() if parameter.name not in self._injected_as
+        ]
+        self._bindable = self._signature.replace(parameters=self._stored)
+        self._untyped = [one.name for one in self._stored if self._hints.get(one.name, Any) is Any]
+        self._encode = msgspec.json.Encoder(enc_hook=_encode_other).encode
+        self._encode_error = (TypeError, msgspec.ValidationError)
+        self._decode_error = msgspec.DecodeError
+        self._struct_as_dict = msgspec.structs.asdict
+        try:
+            self._decoder = msgspec.json.Decoder(self._struct(msgspec), dec_hook=_decode_other)
+        except TypeError as error:
+            raise UsageError(f"task {name}: a type hint that JSON cannot hold: {error}") from error
+        self._has_optional = any(one.default is not inspect.Parameter.empty for one in self._stored)
+        self._positional = [
+            one.name
+            for one in self._stored
+            if one.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
+        ]
+        self._variable_names = [one.name for one in self._stored if one.kind is inspect.Parameter.VAR_KEYWORD]
+
+    def _struct(self, msgspec: Any) -> type:
+        fields = []
+        for parameter in self._stored:
+            hint = self._hints.get(parameter.name, Any)
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                fields.append((parameter.name, list[hint], msgspec.field(default_factory=list)))
+            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                fields.append((parameter.name, dict[str, hint], msgspec.field(default_factory=dict)))
+            elif parameter.default is inspect.Parameter.empty:
+                fields.append((parameter.name, hint, msgspec.NODEFAULT))
+            else:
+                fields.append((parameter.name, hint | msgspec.UnsetType, msgspec.UNSET))
+        return typing.cast(
+            "type",
+            msgspec.defstruct(
+                "Arguments",
+                [(name, hint) if default is msgspec.NODEFAULT else (name, hint, default) for name, hint, default in fields],
+                kw_only=True,
+                forbid_unknown_fields=True,
+            ),
+        )
+
+    def encode(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+        """Return the JSON body of one call.
+
+        What comes back later is checked now: raises ArgumentError that names the argument and what it should be.
+        """
+        try:
+            arguments = self._bindable.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise ArgumentError(f"task {self._name}: {error}") from None
+        for name in self._untyped:
+            if name in arguments:
+                self._refuse_other_than_json(name, arguments[name])
+        try:
+            body = self._encode(arguments)
+        except self._encode_error:
+            raise self._not_encodable(arguments) from None
+        try:
+            self._decoder.decode(body)
+        except self._decode_error as error:
+            raise ArgumentError(f"task {self._name}: {_with_name(error)}") from None
+        return body
+
+    def decode(self, body: bytes) -> tuple[list[Any], dict[str, Any]]:
+        """Return the positional and the keyword arguments of a stored call. Raises BodyError."""
+        try:
+            arguments = self._struct_as_dict(self._decoder.decode(body))
+        except (self._decode_error, RecursionError) as error:
+            raise BodyError(f"task {self._name}: the stored arguments do not fit it: {_with_name(error)}") from error
+        if self._has_optional:
+            arguments = {name: value for name, value in arguments.items() if type(value).__name__ != "UnsetType"}
+        positional = [] if not self._positional else self._take_positional(arguments)
+        for name in self._variable_names:
+            arguments.update(arguments.pop(name))
+        return positional, arguments
+
+    @property
+    def injects(self) -> list[str]:
+        """The parameters that are filled in at run time."""
+        return self._injected_as
+
+    def _take_positional(self, arguments: dict[str, Any]) -> list[Any]:
+        before = [one.name for one in self._stored if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        values: list[Any] = []
+        variable = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in self._stored)
+        for parameter in self._stored:
+            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                values += arguments.pop(parameter.name)
+            elif parameter.name in self._positional or (variable and parameter.name in before):
+                if parameter.name in arguments:
+                    values.append(arguments.pop(parameter.name))
+        return values
+
+    def _refuse_other_than_json(self, name: str, value: object) -> None:
+        other = _first_other(value)
+        if other is not None:
+            raise ArgumentError(
+                f"task {self._name}: argument {name!r} holds a {type(other).__name__}, which would come back as "
+                f"something else: give the parameter a type hint"
+            )
+
+    def _not_encodable(self, arguments: Mapping[str, object]) -> ArgumentError:
+        for name, value in arguments.items():
+            try:
+                self._encode(value)
+            except self._encode_error as error:
+                return ArgumentError(
+                    f"task {self._name}: argument {name!r} ({type(value).__name__}) cannot be written as JSON: {error}; "
+                    f"pass an id or a path instead of an object"
+                )
+        return ArgumentError(f"task {self._name}: the arguments cannot be written as JSON")
+
+
+def _hints(name: str, function: Callable[..., object]) -> dict[str, Any]:
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError) as error:
+        raise UsageError(
+            f"task {name}: its type hints cannot be resolved ({error}): import the types at run time, "
+            f"not only under TYPE_CHECKING"
+        ) from error
+    hints.pop("return", None)
+    return hints
+
+
+def _first_other(value: object) -> object | None:
+    if isinstance(value, float) and value - value != 0:
+        return value
+    if type(value) not in _JSON_TYPES:
+        return value
+    if isinstance(value, dict):
+        parts: list[object] = [key for key in value if not isinstance(key, str)] or list(value.values())
+    else:
+        parts = list(value) if isinstance(value, list | tuple) else []
+    return next((found for found in map(_first_other, parts) if found is not None), None)
+
+
+def _encode_other(value: object) -> object:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _decode_other(kind: type, value: object) -> object:
+    if isinstance(kind, type) and issubclass(kind, PurePath):
+        if not isinstance(value, str):
+            raise ValueError(f"a path is text, not {type(value).__name__}")
+        return kind(value) if kind is not PurePath else Path(value)
+    raise TypeError(f"{kind!r} cannot be read from JSON")
+
+
+def _with_name(error: BaseException) -> str:
+    """Turn msgspec's "... - at `$.to`" into words that name the argument."""
+    text, at, path = str(error).partition(" - at `$.")
+    return f"argument {path.rstrip('`')!r}: {text}" if at else text

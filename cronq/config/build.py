@@ -1,0 +1,67 @@
+"""Turning checked, merged tables into Settings: names get their units, paths become absolute."""
+
+from __future__ import annotations
+
+import os.path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from cronq.config.keys import AUTOSCALE, GROUP, INLINE, MAIN, QUEUE, RETRY
+from cronq.config.layers import merge
+from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Autoscale, Group, Inline, Queue, Settings
+
+if TYPE_CHECKING:
+    from cronq.config.layers import Tree
+    from cronq.config.nodes import Table
+
+TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "state_dir", "code_marker")
+
+
+def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
+    """Return the Settings that `tree` describes; its relative paths start at `base_dir`."""
+    plain = {name: value for name, value in tree.items() if name not in TABLES}
+    return Settings(
+        path=path,
+        base_dir=base_dir,
+        state_dir=_absolute(base_dir, tree.get("state_dir", DEFAULT_STATE_DIR)),
+        code_marker=tuple(_absolute(base_dir, marker) for marker in tree.get("code_marker", ())),
+        groups=_groups(tree.get("consumers")),
+        queues=_queues(tree.get("queues", {}), tree.get("presets", {})),
+        routing=MappingProxyType(tree.get("routing", {})),
+        inline=Inline(**fields(tree.get("inline", {}), INLINE)),
+        **_failures(tree.get("failures", {})),
+        **fields(plain, MAIN),
+    )
+
+
+def fields(given: Tree, table: Table) -> dict[str, Any]:
+    """Return `given` with keys turned into names of settings: `sleep` is `sleep_s` there."""
+    return {name + table.keys[name].suffix: value for name, value in given.items()}
+
+
+def _absolute(base_dir: str, path: str) -> str:
+    return os.path.normpath(os.path.join(base_dir, path))
+
+
+def _groups(given: list[Tree] | None) -> tuple[Group, ...]:
+    return DEFAULT_GROUPS if given is None else tuple(map(_group, given))
+
+
+def _group(given: Tree) -> Group:
+    autoscale = Autoscale(**fields(given.get("autoscale", {}), AUTOSCALE))
+    return Group(**{**fields(given, GROUP), "autoscale": autoscale})
+
+
+def _queues(given: Tree, presets: Tree) -> MappingProxyType[str, Queue]:
+    return MappingProxyType({name: _queue(name, queue, presets) for name, queue in given.items()})
+
+
+def _queue(name: str, given: Tree, presets: Tree) -> Queue:
+    whole = merge(presets[given["preset"]], given) if "preset" in given else dict(given)
+    whole.pop("preset", None)
+    retry = fields(whole.pop("retry", {}), RETRY)
+    return Queue(name, **fields(whole, QUEUE), retry=MappingProxyType(retry))
+
+
+def _failures(given: Tree) -> dict[str, Any]:
+    return {"failures_keep_s": given["keep"]} if given else {}

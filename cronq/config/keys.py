@@ -1,0 +1,97 @@
+"""Every key of cronq.toml: where it stands, what it takes, an example. Defaults are in settings.py."""
+
+from __future__ import annotations
+
+from cronq.config import kinds
+from cronq.config.kinds import absolute_path, choice, duration, number, or_word, path, paths, queue_names, text, whole
+from cronq.config.nodes import Kind, Listed, Named, Table
+from cronq.config.settings import AUTO
+
+OFF = "off"
+MEGABYTES = (16, 1_048_576)
+MANY = 1_000_000_000
+
+RETRY = Table(
+    {
+        "max_attempts": whole(1, 1000, 3),
+        "delay": duration("0s", "365d", "1s"),
+        "multiplier": number(1, 100, 2),
+        "max_delay": duration("0s", "365d", "1h"),
+        "jitter": number(0, 1, 0.1),
+    }
+)
+
+PRESET = Table(
+    {
+        "ack": choice(("batch", "each")),
+        "max_attempts": whole(1, 1000, 3),
+        "timeout": duration("0.1s", "30d", "30s"),
+        "result_ttl": duration("0s", "3650d", "1h"),
+        "retry": RETRY,
+    }
+)
+
+PRESET_NAME = text(kinds.is_label, "the name of a [presets.NAME] table", '"slow"')
+QUEUE = Table({"preset": PRESET_NAME, **PRESET.keys})
+
+AUTOSCALE = Table({"desired_size": whole(1, MANY, 5), "min": whole(0, 100, 0), "max": whole(1, 100, 4)})
+
+GROUP_NAME_WANTS = f'{kinds.LABEL_WANTS}, but not "inline" or "tick"'
+GROUP = Table(
+    {
+        "name": text(kinds.is_group_name, GROUP_NAME_WANTS, '"high"'),
+        "queues": queue_names("a list of one or more queue names", at_least=1),
+        "autoscale": AUTOSCALE,
+        "time_limit": or_word(AUTO, AUTO, duration("1s", "30d", "10m")),
+        "limit": or_word(OFF, None, whole(1, MANY, 1000)),
+        "memory_limit_mb": or_word(OFF, None, whole(*MEGABYTES, 256)),
+        "failure_limit": or_word(OFF, None, whole(1, MANY, 10)),
+        "sleep": duration("0.1s", "1h", "5s"),
+        "nice": whole(0, 19, 10),
+    },
+    required=("name", "queues"),
+)
+
+INLINE = Table(
+    {
+        "queues": queue_names("a list of queue names, [] for no inline work"),
+        "mode": choice(("auto", "inline", "spawn", "off")),
+        "when": choice(("absent", "unattended")),
+        "grace_period": duration("1s", "30d", "10m"),
+        "time_limit": duration("0.1s", "1h", "30s"),
+        "slice": duration("0.01s", "1m", "1s"),
+        "max_processes": whole(1, 100, 1),
+        "memory_limit_mb": whole(*MEGABYTES, 256),
+        "request_timeout": duration("1s", "1d", "30s"),
+    }
+)
+
+FAILURES = Table({"keep": duration("1m", "3650d", "30d")})
+
+TRANSPORT = Kind(kinds.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"', "text")
+ROUTE = text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"')
+NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can set no more", "[]", "list")
+
+MAIN = Table(
+    {
+        "app": text(kinds.is_import_path, "a module, a colon and the name of the app in it", '"shop.tasks:app"'),
+        "transport": TRANSPORT,
+        "durability": choice(("full", "normal")),
+        "state_dir": path(),
+        "queue_prefix": text(kinds.is_prefix, "up to 40 letters, digits, _ . : -", '"shop:"'),
+        "python": absolute_path("/home/ada/virtualenv/shop/3.11/bin/python"),
+        "interval": or_word(AUTO, AUTO, duration("1s", "1d", "5m")),
+        "max_processes": whole(1, 100, 4),
+        "memory_mb": or_word(OFF, None, whole(*MEGABYTES, 512)),
+        "code_marker": paths("tmp/restart.txt"),
+        "log_max_mb": whole(1, 10_240, 1),
+        "consumers": Listed(GROUP, NO_GROUPS),
+        "queues": Named(QUEUE, kinds.is_queue_name, kinds.QUEUE_NAME_WANTS),
+        "presets": Named(PRESET, kinds.is_label, kinds.LABEL_WANTS),
+        "routing": Named(ROUTE, kinds.is_dotted_name, kinds.DOTTED_NAME_WANTS),
+        "inline": INLINE,
+        "failures": FAILURES,
+    }
+)
+
+FILE = Table({**MAIN.keys, "env": Named(MAIN, kinds.is_label, kinds.LABEL_WANTS)})

@@ -1,0 +1,195 @@
+"""The kinds of values that keys of cronq.toml take, each with what it wants and an example."""
+
+from __future__ import annotations
+
+import os.path
+from typing import TYPE_CHECKING, Any
+
+from cronq.config.durations import format_duration, parse_duration
+from cronq.config.nodes import Kind
+from cronq.config.words import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+LETTERS_AND_DOT = LETTERS | {"."}
+GROUP_NAME_LENGTH = 40
+QUEUE_NAME_LENGTH = 64
+RESERVED_GROUPS = ("inline", "tick")
+QUEUE_NAME_WANTS = "a queue name: 1 to 64 letters, digits, _ . - and no dot in front"
+DOTTED_NAME_WANTS = 'the dotted name of a class in quotes, for example "shop.messages.CreateZip"'
+LABEL_WANTS = "1 to 40 letters, digits, _ and -"
+LATER_SCHEMES = ("postgresql", "postgres", "mysql", "mariadb", "redis", "rediss", "valkey", "amqp", "amqps")
+
+
+def whole(low: int, high: int, example: int) -> Kind:
+    """Return the kind of a whole number from `low` to `high`."""
+
+    def accept(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise ValueError
+
+    return Kind(accept, f"a whole number from {low} to {high}", str(example))
+
+
+def number(low: float, high: float, example: float) -> Kind:
+    """Return the kind of a number from `low` to `high`, with or without a fraction."""
+
+    def accept(value: object) -> float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+            return float(value)
+        raise ValueError
+
+    return Kind(accept, f"a number from {low:g} to {high:g}", str(example))
+
+
+def duration(low: str, high: str, example: str) -> Kind:
+    """Return the kind of a duration from `low` to `high`, kept in seconds under the key's name with `_s`."""
+    least, most = parse_duration(low), parse_duration(high)
+
+    def accept(value: object) -> float:
+        try:
+            seconds = parse_duration(value)
+        except ValueError:
+            raise ValueError from None
+        if least <= seconds <= most:
+            return seconds
+        raise ValueError
+
+    kind = Kind(accept, f"a duration from {format_duration(least)} to {format_duration(most)}", f'"{example}"')
+    kind.suffix = "_s"
+    return kind
+
+
+def or_word(word: str, meaning: object, kind: Kind) -> Kind:
+    """Return `kind`, extended by a word that stands for `meaning`."""
+
+    def accept(value: object) -> Any:
+        return meaning if value == word else kind.accept(value)
+
+    extended = Kind(accept, f'{kind.wants}, or "{word}"', kind.example, kind.shape)
+    extended.suffix = kind.suffix
+    return extended
+
+
+def choice(words: tuple[str, ...]) -> Kind:
+    """Return the kind of one word out of `words`."""
+    wants = "one of " + ", ".join(f'"{word}"' for word in words)
+    return text(words.__contains__, wants, f'"{words[0]}"')
+
+
+def text(is_right: Callable[[str], bool], wants: str, example: str) -> Kind:
+    """Return the kind of a text for which `is_right` is true."""
+
+    def accept(value: object) -> str:
+        if isinstance(value, str) and is_right(value):
+            return value
+        raise ValueError
+
+    return Kind(accept, wants, example, "text")
+
+
+def path() -> Kind:
+    """Return the kind of a path, `~/` standing for the home directory."""
+    return Kind(_path, "a path, relative to the configuration file or absolute", '".cronq"', "text")
+
+
+def absolute_path(example: str) -> Kind:
+    """Return the kind of an absolute path, `~/` standing for the home directory."""
+
+    def accept(value: object) -> str:
+        full = _path(value)
+        if os.path.isabs(full):
+            return full
+        raise ValueError
+
+    return Kind(accept, "an absolute path", f'"{example}"', "text")
+
+
+def paths(example: str) -> Kind:
+    """Return the kind of one path or a list of them, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, (str, list)):
+            return tuple(map(_path, [value] if isinstance(value, str) else value))
+        raise ValueError
+
+    return Kind(accept, "a path or a list of paths, relative to the configuration file", f'"{example}"', "list")
+
+
+def _path(value: object) -> str:
+    if isinstance(value, str) and value and value.isprintable():
+        return os.path.expanduser(value) if value.startswith("~/") else value
+    raise ValueError
+
+
+def queue_names(wants: str, at_least: int = 0) -> Kind:
+    """Return the kind of a list of different queue names, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) < at_least:
+            raise ValueError
+        refuse_bad_queue_names(value)
+        return tuple(value)
+
+    return Kind(accept, wants, '["high", "normal"]', "list")
+
+
+def refuse_bad_queue_names(names: Iterable[object]) -> None:
+    """Raise ValueError, which names the culprit, unless all are queue names and no two are the same."""
+    seen = set()
+    for name in names:
+        if not isinstance(name, str) or not is_queue_name(name):
+            raise ValueError(f"{show(name)} must be {QUEUE_NAME_WANTS}")
+        if name in seen:
+            raise ValueError(f"{show(name)} must be there only once")
+        seen.add(name)
+
+
+def is_queue_name(name: str) -> bool:
+    return 0 < len(name) <= QUEUE_NAME_LENGTH and name[0] != "." and LETTERS_AND_DOT.issuperset(name)
+
+
+def is_label(name: str) -> bool:
+    """Tell whether `name` can be (part of) a file name and of a variable's name."""
+    return 0 < len(name) <= GROUP_NAME_LENGTH and LETTERS.issuperset(name)
+
+
+def is_group_name(name: str) -> bool:
+    return is_label(name) and name not in RESERVED_GROUPS
+
+
+def is_prefix(name: str) -> bool:
+    return not name or (len(name) <= GROUP_NAME_LENGTH and LETTERS_AND_DOT.issuperset(name.replace(":", "")))
+
+
+def is_import_path(name: str) -> bool:
+    module, _, variable = name.partition(":")
+    return all(part.isidentifier() for part in (*module.split("."), *variable.split(".")))
+
+
+def is_dotted_name(name: str) -> bool:
+    return "." in name and all(part.isidentifier() for part in name.split("."))
+
+
+def transport(value: object) -> str:
+    """Return a transport URL as it is; raise ValueError for one that this version cannot serve."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError
+    scheme, _, rest = value.partition("://")
+    if scheme in LATER_SCHEMES:
+        raise ValueError(f'{scheme} is not in this version; for example "sqlite:///queue.db"')
+    if scheme == "sqlite" and rest and not rest.startswith("/"):
+        raise ValueError(f'needs three slashes for a file in the state directory: "sqlite:///{rest}"')
+    if value in {"memory://", "sync://"} or (scheme == "sqlite" and rest.strip("/") not in {"", ":memory:"}):
+        return value
+    raise ValueError
+
+
+def nothing(value: object) -> list[object]:
+    """Return the empty list, the only value there is; raise ValueError for all others."""
+    if value == []:
+        return []
+    raise ValueError

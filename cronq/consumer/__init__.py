@@ -1,0 +1,1 @@
+"""The process that runs messages: the loop, its limits, one attempt, and the drain inside web processes."""

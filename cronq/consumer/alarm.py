@@ -1,0 +1,88 @@
+"""One timer (setitimer(2), SIGALRM) for two purposes: ending a task at its timeout, and sharing what waits behind it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Protocol
+
+from cronq.errors import TaskTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from cronq.clock import Clock
+
+_AGAIN_S = 0.05
+
+
+class Timer(Protocol):
+    """What a consumer needs to bound an attempt in time."""
+
+    def start(self, timeout_s: float | None) -> None:
+        """Raise TaskTimeout in the running task after `timeout_s`."""
+
+    def stop(self) -> None:
+        """The attempt is over."""
+
+
+class NoTimer:
+    """Where signals belong to somebody else (inside a web server), timeouts are not enforced."""
+
+    def start(self, timeout_s: float | None) -> None:
+        """Nothing to start."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+class Alarm:
+    """SIGALRM of this process. Only the main thread of a process may have one.
+
+    `share` is called in the signal handler, between two bytecodes of the running task. It answers whether it is
+    done; when not (the task is in the middle of a transaction of ours) it is called again a little later.
+    """
+
+    def __init__(self, clock: Clock, share: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._share = share
+        self._share_at: float | None = None
+        self._timeout_at: float | None = None
+        self._timeout_s = 0.0
+        signal.signal(signal.SIGALRM, self._ring)
+
+    def share_after(self, seconds: float) -> None:
+        """Call `share` after so many seconds, unless `no_share` comes first."""
+        self._share_at = self._clock.monotonic() + seconds
+        self._set()
+
+    def no_share(self) -> None:
+        if self._share_at is not None:
+            self._share_at = None
+            self._set()
+
+    def start(self, timeout_s: float | None) -> None:
+        if timeout_s is not None:
+            self._timeout_s = timeout_s
+            self._timeout_at = self._clock.monotonic() + timeout_s
+            self._set()
+
+    def stop(self) -> None:
+        if self._timeout_at is not None:
+            self._timeout_at = None
+            self._set()
+
+    def _set(self) -> None:
+        due = [at for at in (self._share_at, self._timeout_at) if at is not None]
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, min(due) - self._clock.monotonic()) if due else 0)
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        now = self._clock.monotonic()
+        if self._share_at is not None and self._share_at <= now:
+            self._share_at = None if self._share() else now + _AGAIN_S
+        timed_out = self._timeout_at is not None and self._timeout_at <= now
+        if timed_out:
+            self._timeout_at = None
+        self._set()
+        if timed_out:
+            raise TaskTimeout(f"took longer than its timeout of {self._timeout_s:g} s")

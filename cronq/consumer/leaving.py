@@ -1,0 +1,89 @@
+"""Why a consumer leaves: a signal, a limit, `cronq stop`, new code. Asked between two messages."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from cronq.clock import Clock
+    from cronq.consumer.limits import Limit, Progress
+
+LOOK_S = 0.5  # files are looked at twice a second at most
+
+
+class Signals:
+    """SIGTERM and SIGINT ask the consumer to finish its message and leave. The handler only takes a note.
+
+    `wake_descriptor` becomes readable with every signal, so that an idle consumer wakes (signal.set_wakeup_fd).
+    """
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+        self.wake_descriptor, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGALRM})
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number).name
+
+    def reason(self) -> str | None:
+        return f"{self.received} received" if self.received else None
+
+
+class ChangedFiles:
+    """Leave when one of some files is made, touched or removed: `stop`, `tmp/restart.txt`, code markers."""
+
+    def __init__(self, paths: Sequence[str], clock: Clock) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._seen = [_stamp(path) for path in paths]
+        self._next_look = clock.monotonic() + LOOK_S
+
+    def reason(self) -> str | None:
+        if self._clock.monotonic() < self._next_look:
+            return None
+        self._next_look = self._clock.monotonic() + LOOK_S
+        for path, seen in zip(self._paths, self._seen, strict=True):
+            if _stamp(path) != seen:
+                return f"{path} changed"
+        return None
+
+
+class Leaving:
+    """All reasons to leave, asked in one go."""
+
+    def __init__(
+        self, progress: Progress, limits: Sequence[Limit] = (), askers: Sequence[Callable[[], str | None]] = ()
+    ) -> None:
+        self._progress = progress
+        self._limits = limits
+        self._askers = askers
+
+    def reason(self) -> str | None:
+        """Say why the consumer should leave now; None to go on."""
+        for limit in self._limits:
+            reason = limit.reason(self._progress)
+            if reason:
+                return reason
+        for ask in self._askers:
+            reason = ask()
+            if reason:
+                return reason
+        return None
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino

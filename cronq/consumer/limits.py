@@ -1,0 +1,73 @@
+"""When a consumer has done enough. One small object per limit; the loop only asks `reason()`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.clock import Clock
+
+MEMORY_LOOK_S = 0.2
+
+
+class Progress:
+    """What a consumer has done so far."""
+
+    __slots__ = ("failures", "messages")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.failures = 0
+
+
+class Limit(Protocol):
+    def reason(self, progress: Progress) -> str | None:
+        """Say why the consumer should leave now; None to go on."""
+
+
+class MessageLimit(NamedTuple):
+    """Leave after so many messages: what leaks goes with the process."""
+
+    most: int
+
+    def reason(self, progress: Progress) -> str | None:
+        return f"{self.most} messages run" if progress.messages >= self.most else None
+
+
+class FailureLimit(NamedTuple):
+    """Leave after so many failed attempts: something around the tasks may be broken."""
+
+    most: int
+
+    def reason(self, progress: Progress) -> str | None:
+        return f"{self.most} attempts failed" if progress.failures >= self.most else None
+
+
+class TimeLimit:
+    """Leave at `deadline`, in monotonic seconds."""
+
+    def __init__(self, deadline: float, clock: Clock) -> None:
+        self.deadline = deadline
+        self._clock = clock
+
+    def reason(self, progress: Progress) -> str | None:
+        return "time limit reached" if self._clock.monotonic() >= self.deadline else None
+
+
+class MemoryLimit:
+    """Leave when the process has grown past `most_mb` of resident memory; looked at a few times a second."""
+
+    def __init__(self, most_mb: float, memory_mb: Callable[[], float], clock: Clock) -> None:
+        self._most_mb = most_mb
+        self._memory_mb = memory_mb
+        self._clock = clock
+        self._next_look = clock.monotonic()
+
+    def reason(self, progress: Progress) -> str | None:
+        if self._clock.monotonic() < self._next_look:
+            return None
+        self._next_look = self._clock.monotonic() + MEMORY_LOOK_S
+        used = self._memory_mb()
+        return f"memory limit reached ({used:.0f} of {self._most_mb:.0f} MB)" if used >= self._most_mb else None

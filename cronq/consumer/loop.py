@@ -1,0 +1,232 @@
+"""The consumer: reserve, run, settle, rest, until there is a reason to leave."""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cronq.consumer.batch import TARGET_S, BatchSize
+from cronq.errors import TransportError
+from cronq.events import emit
+from cronq.message import Ack, Fail, Message, Outcome, Release
+from cronq.transports.base import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cronq.clock import Clock
+    from cronq.consumer.leaving import Leaving
+    from cronq.consumer.limits import Progress
+    from cronq.consumer.post import Post
+    from cronq.consumer.rest import Rest
+    from cronq.consumer.runner import Call, Runner
+    from cronq.transports.base import Transport
+
+SHARE_AFTER_S = 2 * TARGET_S  # a batch that takes so long was misjudged: others may have what is left of it
+_TROUBLE_WAIT_S = 30.0
+
+
+class Duty(NamedTuple):
+    """What a consumer serves: its queues in strict order, reserved for `lapse_s`, leaving when all are empty or not."""
+
+    queues: Sequence[str]
+    lapse_s: float
+    stop_when_empty: bool = False
+
+
+class Consumer:
+    """Runs messages one after the other. Collaborators are handed in; `step()` can be called by hand in tests.
+
+    `looked` is told whenever the consumer looks at its queues: it refreshes the alive marks.
+    `share_after` starts the countdown after which `share()` is called in the middle of a message.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        runner: Runner,
+        duty: Duty,
+        post: Post,
+        *,
+        leaving: Leaving,
+        progress: Progress,
+        rest: Rest,
+        clock: Clock,
+        batch: BatchSize | None = None,
+        looked: Callable[[bool], None] = lambda busy: None,
+        share_after: Callable[[float | None], None] = lambda seconds: None,
+    ) -> None:
+        self._transport = transport
+        self._runner = runner
+        self._duty = duty
+        self._post = post
+        self._leaving = leaving
+        self._progress = progress
+        self._rest = rest
+        self._clock = clock
+        self._batch = batch or BatchSize()
+        self._looked = looked
+        self._share_after = share_after
+        self._waiting: deque[Message] = deque()
+        self._ended: list[Outcome] = []
+        self._position = 1
+        self._batch_began = clock.monotonic()
+        self._batch_count = 0
+        self._was_idle = False
+        self._troubles = 0
+
+    def run(self) -> str:
+        """Consume until there is a reason to leave; return it. Raises TransportError when the queue is beyond use."""
+        reason = None
+        try:
+            while reason is None:
+                reason = self.step()
+        finally:
+            self._hand_over()
+        return reason
+
+    def step(self) -> str | None:
+        """Run one message, or look for messages, or rest. Return the reason to leave, if there is one now."""
+        reason = self._leaving.reason()
+        if reason:
+            return reason
+        try:
+            if self._waiting or self._refill():
+                self._run_next()
+            elif self._duty.stop_when_empty:
+                return "all queues are empty"
+            else:
+                self._idle()
+        except TransportError as error:
+            self._bear(error)
+        return None
+
+    def share(self) -> bool:
+        """Give back what waits behind a message that turned out long. False: not now, ask again."""
+        if not self._waiting:
+            return True
+        if self._transport.is_busy():
+            return False
+        waiting = [Release(message, uncounted=True) for message in self._waiting]
+        try:
+            self._transport.exchange(self._post.holder, waiting, None)
+        except TransportError:
+            return False
+        self._waiting.clear()
+        self._rest.pass_on()
+        return True
+
+    def _refill(self) -> bool:
+        """Settle what has ended and reserve the next batch, in one commit."""
+        self._share_after(None)
+        self._learn()
+        want = Want(
+            self._duty.queues, self._clock.now() + self._duty.lapse_s, self._batch.size, self._position
+        )
+        exchange = self._transport.exchange(self._post.holder, self._ended, want)
+        self._settled(exchange.lost)
+        self._looked(bool(exchange.messages))
+        if not exchange.messages:
+            return False
+        self._waiting.extend(exchange.messages)
+        self._position += len(exchange.messages)
+        self._batch_began = self._clock.monotonic()
+        self._batch_count = len(exchange.messages)
+        if exchange.more and self._was_idle:
+            self._rest.pass_on()
+        self._was_idle = False
+        if self._batch_count > 1:
+            self._share_after(SHARE_AFTER_S)
+        return True
+
+    def _run_next(self) -> None:
+        if self._ended and not _is_plain(self._ended[-1]):
+            self._settle()
+        message = self._waiting.popleft()
+        call = self._runner.prepare(message)
+        if isinstance(call, Fail):
+            emit("failed", message=message, error=call.error)
+            self._end(call)
+        elif call.task.options.ack_first:
+            self._run_once_at_most(message, call)
+        else:
+            self._post.note(message.position, self._must_end(call))
+            self._end(self._attempt(message, call))
+
+    def _attempt(self, message: Message, call: Call) -> Outcome:
+        try:
+            return self._runner.run(message, call)
+        except BaseException as error:  # the process is told to end: give the message back and let it
+            self._ended.append(Release(message, error=f"interrupted by {type(error).__name__}"))
+            raise
+
+    def _run_once_at_most(self, message: Message, call: Call) -> None:
+        """Ack, then run: a crash loses the message rather than running it twice, as its task asked for."""
+        ours = not self._transport.exchange(self._post.holder, [*self._ended, Ack(message)], None).lost
+        self._settled([])
+        self._post.note(message.position, self._must_end(call))
+        if ours:
+            self._count(self._runner.run(message, call))
+
+    def _settle(self) -> None:
+        """Write down what has ended. Due before the next message starts whenever an outcome is not a plain ack:
+
+        from then on the note on the post says that everything before it finished well.
+        """
+        self._settled(self._transport.exchange(self._post.holder, self._ended, None).lost)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._ended.append(outcome)
+        self._count(outcome)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._progress.messages += 1
+        self._progress.failures += not isinstance(outcome, Ack)
+
+    def _settled(self, lost: Sequence[str]) -> None:
+        self._ended = []
+        self._troubles = 0
+        for message_id in lost:
+            emit("lost_reservation", message_id=message_id)
+
+    def _learn(self) -> None:
+        if self._batch_count:
+            self._batch.learn(self._batch_count, self._clock.monotonic() - self._batch_began)
+            self._batch_count = 0
+
+    def _idle(self) -> None:
+        if not self._was_idle:
+            self._post.note_idle(self._position)
+            gc.collect()
+        self._was_idle = True
+        queues = self._duty.queues
+        self._rest.until_work(lambda: self._transport.depth(queues, 1) > 0, lambda: self._transport.next_at(queues))
+
+    def _must_end(self, call: Call) -> float | None:
+        return None if call.timeout_s is None else self._clock.monotonic() + call.timeout_s
+
+    def _bear(self, error: TransportError) -> None:
+        """Wait out a full disk or a held lock; nothing is lost meanwhile. Anything else ends the consumer."""
+        if not error.pressure:
+            raise error
+        self._troubles += 1
+        emit("trouble", error=error)
+        self._rest.briefly(min(2.0**self._troubles / 4, _TROUBLE_WAIT_S))
+
+    def _hand_over(self) -> None:
+        """Settle what has ended and give back what never started. If even that fails, the note tells the rescuer."""
+        self._share_after(None)
+        last: list[Any] = [*self._ended, *(Release(message, uncounted=True) for message in self._waiting)]
+        if not last:
+            return
+        try:
+            self._transport.exchange(self._post.holder, last, None)
+        except TransportError as error:
+            emit("trouble", error=error)
+            if not self._ended or _is_plain(self._ended[-1]):
+                self._post.note_idle(self._waiting[0].position if self._waiting else self._position)
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    return isinstance(outcome, Ack) and not outcome.keep_s

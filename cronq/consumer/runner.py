@@ -1,0 +1,127 @@
+"""One attempt at one message: from the stored bytes to how it ended."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cronq.consumer.alarm import NoTimer, Timer
+from cronq.context import Context
+from cronq.errors import BodyError, TaskTimeout, UnknownTaskError, UsageError
+from cronq.events import emit
+from cronq.message import Ack, Fail, Message, Outcome, Release
+from cronq.retry import Again
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from cronq.clock import Clock
+    from cronq.retry import Retry
+    from cronq.task import Task
+
+_ERROR_LENGTH = 8000  # characters of a traceback that are kept: its end, where the reason stands
+
+
+class Tasks(NamedTuple):
+    """What an app gives a runner: how to find a task, how it is retried, and what goes around every run."""
+
+    find: Callable[[str], Task[..., Any]]
+    policy: Callable[[Task[..., Any], str], Retry]
+    timeout_s: Callable[[Task[..., Any], str], float | None]
+    result_ttl_s: Callable[[Task[..., Any], str], float]
+    arounds: Sequence[Callable[[Context], AbstractContextManager[object]]] = ()
+
+
+class Call(NamedTuple):
+    """A message made runnable."""
+
+    task: Task[..., Any]
+    args: list[Any]
+    kwargs: dict[str, Any]
+    timeout_s: float | None
+
+
+class Runner:
+    """Runs messages and says how they ended.
+
+    `survives` are the exceptions of a task that are its own failure. A consumer survives `sys.exit()`; inside a web
+    server SystemExit is how the server ends its worker, and must pass.
+    """
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        clock: Clock,
+        timer: Timer | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        survives: tuple[type[BaseException], ...] = (Exception, TaskTimeout, SystemExit),
+    ) -> None:
+        self._survives = survives
+        self._tasks = tasks
+        self._clock = clock
+        self.timer: Timer = timer or NoTimer()
+        self._should_stop = should_stop
+
+    def prepare(self, message: Message) -> Call | Fail:
+        """Find the task and read its arguments; what has no task or does not decode goes to the failure queue."""
+        if message.expires_at is not None and message.expires_at <= self._clock.now():
+            return Fail(message, "expired before it could be run")
+        try:
+            task = self._tasks.find(message.task)
+            args, kwargs = task.codec.decode(message.body)
+        except (UnknownTaskError, BodyError, UsageError) as error:
+            return Fail(message, str(error))
+        return Call(task, args, kwargs, self._tasks.timeout_s(task, message.queue))
+
+    def run(self, message: Message, call: Call) -> Outcome:
+        """Make one attempt and return its outcome."""
+        try:
+            self.timer.start(call.timeout_s)
+            try:
+                value = self._call(message, call)
+            finally:
+                self.timer.stop()
+        except self._survives as error:
+            return self._failed(message, call.task, error)
+        return self._succeeded(message, call.task, value)
+
+    def _call(self, message: Message, call: Call) -> object:
+        injected = call.task.codec.injects
+        if not injected and not self._tasks.arounds:
+            return call.task.function(*call.args, **call.kwargs)
+        deadline = None if call.timeout_s is None else self._clock.monotonic() + call.timeout_s
+        context = Context(message, deadline, self._should_stop)
+        with ExitStack() as stack:
+            for around in self._tasks.arounds:
+                stack.enter_context(around(context))
+            return call.task.function(*call.args, **call.kwargs, **dict.fromkeys(injected, context))
+
+    def _succeeded(self, message: Message, task: Task[..., Any], value: object) -> Ack:
+        emit("finished", message=message)
+        keep_s = self._tasks.result_ttl_s(task, message.queue)
+        if not keep_s:
+            return Ack(message)
+        import msgspec
+
+        try:
+            return Ack(message, msgspec.json.encode(value), keep_s)
+        except (TypeError, msgspec.ValidationError) as error:
+            emit("result_not_kept", message=message, error=str(error))
+            return Ack(message, None, keep_s)
+
+    def _failed(self, message: Message, task: Task[..., Any], error: BaseException) -> Release | Fail:
+        text = _describe(error)
+        decision = self._tasks.policy(task, message.queue).decide(message.attempt, error)
+        if isinstance(decision, Again):
+            emit("released", message=message, error=error, delay_s=decision.delay_s)
+            return Release(message, decision.delay_s, text)
+        emit("failed", message=message, error=error)
+        return Fail(message, text)
+
+
+def _describe(error: BaseException) -> str:
+    import traceback
+
+    frames = traceback.format_exception(type(error), error, error.__traceback__)
+    return "".join(frames)[-_ERROR_LENGTH:]

@@ -1,0 +1,28 @@
+"""Who holds a reservation: one life of one process in one slot of one host."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Holder(NamedTuple):
+    """Identity that survives reuse: a pid alone is handed to strangers, and a boot restarts the count.
+
+    `started` is the process's start in clock ticks since boot, as the kernel counts it (proc(5), stat field 22):
+    unlike a wall time it does not move when somebody sets the clock.
+    """
+
+    host: str
+    slot: str
+    pid: int
+    started: int
+    boot: str
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.slot}/{self.pid}/{self.started}/{self.boot}"
+
+    @classmethod
+    def parse(cls, text: str) -> Holder:
+        """Read what `str()` wrote. Raises ValueError for anything else."""
+        host, slot, pid, started, boot = text.split("/")
+        return cls(host, slot, int(pid), int(started), boot)

@@ -1,0 +1,1 @@
+"""What this machine offers: files with the right modes, kernel locks, process identity, FIFOs."""

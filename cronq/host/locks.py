@@ -1,0 +1,115 @@
+"""Kernel locks that a process holds until it dies, however it dies.
+
+POSIX record locks (fcntl(2)), chosen over flock(2) after trying both: a child that a task forks does not
+inherit them, so it cannot keep a dead consumer's slot; and F_GETLK names the holder without taking the lock,
+so that looking never gets in the way of a consumer that is just starting.
+Their price is known and paid here: they are lost when the process closes *any* descriptor of the file,
+and threads of one process do not exclude each other. So this module alone opens lock files, and it
+remembers which ones this process holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+
+from cronq.host.state_dir import open_private
+
+_FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
+_held: set[str] = set()
+_held_guard = threading.Lock()
+
+
+class Lock:
+    """A lock that is held. `descriptor` is the open lock file: its content belongs to the holder."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back. The file stays: somebody may be about to lock it."""
+        with _held_guard:
+            os.close(self.descriptor)
+            _held.discard(self.path)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the locked file is still the one its path names (nobody removed or replaced it)."""
+        try:
+            named = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        ours = os.fstat(self.descriptor)
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def take(path: str) -> Lock | None:
+    """Take the lock, or return None at once when anybody holds it, another thread of this process included."""
+    with _held_guard:
+        if path in _held:
+            return None
+        descriptor = open_private(path, os.O_RDWR)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in {errno.EACCES, errno.EAGAIN}:
+                return None
+            raise
+        _held.add(path)
+    return Lock(path, descriptor)
+
+
+def wait(path: str) -> Lock:
+    """Take the lock as soon as its holder lets go or dies. Only a signal handler that raises ends the wait."""
+    descriptor = open_private(path, os.O_RDWR)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX)
+    with _held_guard:
+        _held.add(path)
+    return Lock(path, descriptor)
+
+
+def holder_pid(path: str) -> int | None:
+    """Return the pid of the process that holds the lock, None when nobody does. Takes nothing, disturbs nobody."""
+    with _held_guard:
+        if path in _held:
+            return os.getpid()
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+        finally:
+            os.close(descriptor)
+    lock_type, _whence, _start, _length, pid = struct.unpack(_FLOCK, answer)
+    return None if lock_type == fcntl.F_UNLCK else pid
+
+
+def read(path: str) -> bytes:
+    """Return what the holder wrote into its lock file, empty when there is none.
+
+    A holder must not read its own file this way: closing it would drop the lock. It is told so.
+    """
+    with _held_guard:
+        if path in _held:
+            raise RuntimeError(f"{path} is held by this process, which knows what it wrote")
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""
+        try:
+            return os.read(descriptor, 4096)
+        finally:
+            os.close(descriptor)
+
+
+def _forget_in_child() -> None:
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,34 @@
+"""Alive marks: the grace-period cache. A file per queue whose mtime is the last time a real consumer looked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cronq.host.state_dir import open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def touch(path: str, now: float) -> None:
+    """Say that a consumer looked at the queue at `now`."""
+    try:
+        os.utime(path, (now, now), follow_symlinks=False)
+    except FileNotFoundError:
+        os.close(open_private(path, os.O_WRONLY))
+        os.utime(path, (now, now), follow_symlinks=False)
+
+
+def age_s(path: str, now: float) -> float | None:
+    """Return how long ago a consumer looked; None when none ever did. A mark from the future counts as new."""
+    try:
+        return max(0.0, now - os.stat(path, follow_symlinks=False).st_mtime)
+    except OSError:
+        return None
+
+
+def oldest_age_s(paths: Sequence[str], now: float) -> float | None:
+    """Return the age of the oldest of several marks; None when one of them is missing."""
+    ages = [age_s(path, now) for path in paths]
+    return None if None in ages or not ages else max(age for age in ages if age is not None)

@@ -1,0 +1,68 @@
+"""Which process is which: pid, start and boot together name one process for ever."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+from cronq.holder import Holder
+
+PRESSURE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+"""Errors that mean "the host has no room now": back off and try again later. They are not faults."""
+
+
+def identity(slot: str) -> Holder:
+    """Return who this process is while it works in `slot`."""
+    pid = os.getpid()
+    return Holder(host_name(), slot, pid, start_of(pid) or 0, boot_id())
+
+
+def host_name() -> str:
+    """Return the host's name, made safe for use between slashes."""
+    return os.uname().nodename.replace("/", "_") or "localhost"
+
+
+def boot_id() -> str:
+    """Return 8 digits that change with every boot: the head of the kernel's random boot id (random(4))."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read(8)
+    except OSError:
+        return "unknown"
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None when it is gone.
+
+    A zombie counts as gone: it runs no more, it only waits to be reaped.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
+
+
+def runs(holder: Holder) -> bool:
+    """Tell whether the very process that `holder` names is running on this host now."""
+    return holder.boot == boot_id() and start_of(holder.pid) == holder.started
+
+
+def send(holder: Holder, signal_number: signal.Signals) -> bool:
+    """Signal the process that `holder` names, unless it is gone and a stranger may have its pid. Tell whether sent."""
+    if not runs(holder):
+        return False
+    try:
+        os.kill(holder.pid, signal_number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def memory_mb() -> float:
+    """Return the resident memory of this process in MiB (proc(5), statm)."""
+    with open("/proc/self/statm", "rb") as file:
+        pages = int(file.read().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1048576

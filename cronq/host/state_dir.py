@@ -1,0 +1,127 @@
+"""The state directory: where its files are, who may see them, and when it is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO
+
+from cronq.errors import StateDirError
+
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to be refused
+_DOCUMENT_ROOTS = frozenset({"public_html", "www", "htdocs", "html", "httpdocs", "public", "web_root", "wwwroot"})
+_SUBDIRECTORIES = ("run", "alive", "wake", "log")
+
+
+class StateDir:
+    """Paths below the state directory. All directories are 0700, all files 0600."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.run = f"{path}/run"
+        self.tick_lock = f"{path}/run/tick.lock"
+        self.ticks = f"{path}/ticks"
+        self.stop = f"{path}/stop"
+        self.log = f"{path}/log/cronq.log"
+        self.output = f"{path}/log/output.log"
+
+    def slot(self, name: str) -> str:
+        return f"{self.path}/run/{name}.pid"
+
+    def alive(self, queue: str) -> str:
+        return f"{self.path}/alive/{queue}"
+
+    def wake(self, queue: str) -> str:
+        return f"{self.path}/wake/{queue}"
+
+    def prepare(self) -> None:
+        """Make the directory and its parts where they are missing, and refuse a place that is not private.
+
+        Raises StateDirError with what is wrong, where, and the command that mends it.
+        """
+        if not os.path.isdir(self.path):
+            self._refuse_shared_places()
+        try:
+            _make_directory(self.path)
+            self._refuse_others()
+            for name in _SUBDIRECTORIES:
+                _make_directory(f"{self.path}/{name}")
+        except OSError as error:
+            raise StateDirError(
+                f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
+                f"{_user_name(os.geteuid())}; set state_dir in cronq.toml to a directory of yours"
+            ) from error
+
+    def _refuse_others(self) -> None:
+        self._refuse_shared_places()
+        found = os.lstat(self.path)
+        if not stat.S_ISDIR(found.st_mode):
+            raise StateDirError(f"{self.path}: is not a directory (symbolic links are not followed): remove it")
+        if found.st_uid != os.geteuid():
+            raise StateDirError(
+                f"{self.path}: belongs to {_user_name(found.st_uid)}, but cronq runs as {_user_name(os.geteuid())}: "
+                f"run cronq as its owner, or set another state_dir"
+            )
+        if found.st_mode & 0o022:
+            raise StateDirError(
+                f"{self.path}: mode {stat.S_IMODE(found.st_mode):04o} lets others write, and whoever writes there "
+                f"runs tasks as you: chmod 700 {self.path}"
+            )
+        if found.st_mode & 0o055:
+            os.chmod(self.path, 0o700)
+
+    def _refuse_shared_places(self) -> None:
+        real = os.path.realpath(self.path)
+        for place in _SHARED:
+            if real == place or real.startswith(place + "/"):
+                raise StateDirError(f"{self.path}: {place} is shared by all users of the host: set another state_dir")
+        served = _DOCUMENT_ROOTS.intersection(real.split("/"))
+        if served:
+            raise StateDirError(
+                f"{self.path}: lies below {sorted(served)[0]}/, which web servers hand out to the world: "
+                f"set state_dir to a directory outside, such as {os.path.expanduser('~')}/.cronq"
+            )
+
+
+def _make_directory(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file of the state directory: 0600 when made, never through a symbolic link, never inherited."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def replace_text(path: str, text: str) -> None:
+    """Write a small file whole: a reader sees the old text or the new one, never half of it."""
+    new = f"{path}.new"
+    with private_file(new, os.O_WRONLY | os.O_TRUNC) as file:
+        file.write(text.encode())
+    os.replace(new, path)
+
+
+def private_file(path: str, flags: int) -> IO[bytes]:
+    """`open_private` as a file object."""
+    return os.fdopen(open_private(path, flags), "wb")
+
+
+def read_text(path: str) -> str | None:
+    """Return the text of a file, or None when it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read().decode(errors="replace")

@@ -1,0 +1,1 @@
+"""One short pass a minute: who lives, who is needed, what was left behind. Then it exits."""

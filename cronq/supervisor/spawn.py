@@ -1,0 +1,132 @@
+"""Starting consumers so that nothing of the starter stays with them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from cronq.errors import ConfigError
+from cronq.host.process import PRESSURE
+from cronq.host.state_dir import open_private
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping, Sequence
+
+    from cronq.config.settings import Settings
+    from cronq.host.state_dir import StateDir
+
+_SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class Command(NamedTuple):
+    """What to run and how: complete, so that starting it needs to know nothing else."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    output: str
+
+
+class Starter(Protocol):
+    """Starts a command as a process of its own. False: the host has no room for it now."""
+
+    def __call__(self, command: Command) -> bool: ...
+
+
+def consume_command(settings: Settings, state: StateDir, target: str, environ: Mapping[str, str]) -> Command:
+    """Return the command of one consumer. `target` is a group, or a slot that is to be taken over.
+
+    Other users of the host can see an argv, so there is nothing in it but `cronq consume <group>`.
+    """
+    env = {name: "1" for name in _SINGLE_THREADED} | dict(environ)
+    if settings.path:
+        env["CRONQ_CONFIG"] = settings.path
+    argv = (python_of(settings), "-m", "cronq", "consume", target)
+    return Command(argv, settings.base_dir, env, state.output)
+
+
+def python_of(settings: Settings) -> str:
+    """Return the interpreter that starts consumers: the configured one, else the one that runs now.
+
+    Web servers may have their own program as `sys.executable` (uWSGI), and CloudLinux runs `python3.11_bin` behind
+    a shell script `python` that sets the panel's variables: then the script beside it is taken.
+    """
+    if settings.python:
+        return settings.python
+    executable = sys.executable
+    if executable.endswith("_bin"):
+        return os.path.join(os.path.dirname(executable), "python")
+    if "python" not in os.path.basename(executable):
+        return os.path.join(sys.exec_prefix, "bin", "python")
+    return executable
+
+
+class Detached:
+    """Starts processes that the starter leaves behind, for a starter that exits soon: they become init's children."""
+
+    def __call__(self, command: Command) -> bool:
+        return _popen(command.argv, command) is not None
+
+
+class TwiceDetached:
+    """The same for a starter that lives on (a web server, a consumer), which would keep a zombie of each child.
+
+    A shell puts the command into the background and ends; 1 ms, and safe where a fork of the starter is not.
+    """
+
+    def __call__(self, command: Command) -> bool:
+        shell = _popen(("/bin/sh", "-c", '"$@" &', "sh", *command.argv), command)
+        return shell is not None and shell.wait() == 0
+
+
+class Attached:
+    """Starts processes and can wait until all have ended: `tick --wait`."""
+
+    def __init__(self) -> None:
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def __call__(self, command: Command) -> bool:
+        child = _popen(command.argv, command)
+        if child is not None:
+            self._children.append(child)
+        return child is not None
+
+    def wait(self) -> None:
+        for child in self._children:
+            child.wait()
+
+
+def _popen(argv: Sequence[str], command: Command) -> subprocess.Popen[bytes] | None:
+    """Start `argv` in a new session, with its three streams redirected and every other descriptor closed.
+
+    A `flock -n` or `setlock` wrapper of cron is free the moment the tick ends, and cron waits for no pipe.
+    """
+    import subprocess
+
+    try:
+        output = open_private(command.output, os.O_WRONLY | os.O_APPEND)
+        try:
+            child = subprocess.Popen(
+                argv,
+                cwd=command.cwd,
+                env=command.env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                close_fds=True,
+                start_new_session=True,
+            )
+        finally:
+            os.close(output)
+    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}: set `python` to the absolute path of the interpreter") from error
+    except MemoryError:
+        return None
+    except OSError as error:
+        if error.errno in PRESSURE:
+            return None
+        raise
+    child.returncode = child.returncode  # the child is not ours to wait for unless a caller does
+    return child

@@ -1,0 +1,153 @@
+"""What every transport does. The contract tests in `tests/transports/contract.py` say the same in code."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.message import UNLIMITED, Ack, Fail, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cronq.message import Message, Outcome, QueueCounts, Record, State
+
+
+class Want(NamedTuple):
+    """A request for messages: from the first of `queues` that has some, then the next, at most `limit` in all.
+
+    `until` is the wall time at which the reservation lapses for *other hosts* (on the holder's own host its
+    kernel lock decides), `position` numbers the first message reserved.
+    """
+
+    queues: Sequence[str]
+    until: float
+    limit: int
+    position: int
+
+
+class Exchange(NamedTuple):
+    """What an exchange brought. `lost` are outcomes that came too late: the reservation was no longer ours."""
+
+    messages: list[Message]
+    lost: list[str]
+    more: bool
+
+
+class Held(NamedTuple):
+    """How many messages one holder has reserved, and when the earliest of them lapses."""
+
+    holder: str
+    count: int
+    until: float
+
+
+class Evidence(NamedTuple):
+    """What is known of a dead holder.
+
+    Its messages with a position below `finished_below` had finished and are acked; the one at `running` had started.
+    When this is `certain` (noted by the dead itself since the last boot), all others never started, and their
+    attempt is taken back; otherwise any of them may have started, and the attempt counts.
+    """
+
+    cause: str
+    finished_below: int = 0
+    running: int | None = None
+    certain: bool = False
+
+
+class Rescued(NamedTuple):
+    """How the messages of a dead holder ended."""
+
+    released: int = 0
+    failed: int = 0
+    finished: int = 0
+
+    @classmethod
+    def by(cls, verdicts: Sequence[Outcome]) -> Rescued:
+        """Count verdicts by kind."""
+        kinds = [type(verdict) for verdict in verdicts]
+        return cls(released=kinds.count(Release), failed=kinds.count(Fail), finished=kinds.count(Ack))
+
+
+def verdict(message: Message, evidence: Evidence) -> Outcome:
+    """Say what becomes of a message whose consumer died."""
+    if message.position < evidence.finished_below:
+        return Ack(message)
+    if evidence.certain and message.position != evidence.running:
+        return Release(message, uncounted=True)
+    if message.max_attempts != UNLIMITED and message.attempt >= message.max_attempts:
+        return Fail(message, evidence.cause)
+    return Release(message, error=evidence.cause)
+
+
+class Transport(ABC):
+    """A place that keeps queues. Every method is one transaction; times are wall seconds from the transport's clock."""
+
+    @abstractmethod
+    def enqueue(self, messages: Sequence[Message]) -> None:
+        """Put all messages into their queues, or none. When this returns they survive a power cut."""
+
+    @abstractmethod
+    def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
+        """Write down how attempts of `holder` ended and reserve the next messages for it, in one commit."""
+
+    @abstractmethod
+    def held(self) -> list[Held]:
+        """Return who has messages reserved."""
+
+    @abstractmethod
+    def extend(self, holder: str, until: float) -> int:
+        """Lengthen every reservation of `holder` to `until`; return how many."""
+
+    @abstractmethod
+    def rescue(self, holder: str, evidence: Evidence) -> Rescued:
+        """Take back what a dead holder had reserved; fail what has no attempt left, with the cause of death."""
+
+    @abstractmethod
+    def depth(self, queues: Sequence[str], at_most: int) -> int:
+        """Count messages ready now in `queues`, stopping at `at_most`: the price must not grow with the backlog."""
+
+    @abstractmethod
+    def next_at(self, queues: Sequence[str]) -> float | None:
+        """Return when the next delayed message of `queues` becomes ready; None when there is none."""
+
+    @abstractmethod
+    def counts(self) -> list[QueueCounts]:
+        """Return how full every queue is that holds anything."""
+
+    @abstractmethod
+    def find(self, message_id: str) -> Record | None:
+        """Return everything known of one message, None when it is gone or never was."""
+
+    @abstractmethod
+    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+        """Return messages in one state, oldest first."""
+
+    @abstractmethod
+    def revive(self, message_ids: Sequence[str]) -> int:
+        """Put failed messages back into their queues with all attempts before them; return how many."""
+
+    @abstractmethod
+    def remove(self, message_ids: Sequence[str]) -> int:
+        """Delete messages that nobody has reserved; return how many."""
+
+    @abstractmethod
+    def flush(self, queue: str) -> int:
+        """Delete everything in a queue that is not reserved; return how many."""
+
+    @abstractmethod
+    def pause(self, queue: str, paused: bool) -> None:
+        """Let nothing be reserved from a queue, or let it again."""
+
+    @abstractmethod
+    def prune(self, failed_keep_s: float, at_most: int) -> int:
+        """Delete results and failures whose retention is over, at most so many; return how many."""
+
+    def is_busy(self) -> bool:
+        """Tell a signal handler whether this thread is in the middle of a transaction; True also when unknown."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give up connections. The transport opens new ones when it is used again."""

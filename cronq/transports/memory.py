@@ -1,0 +1,206 @@
+"""A transport inside one process: for tests, for `sync://`, and as the plain model the others are compared with."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cronq.clock import SystemClock
+from cronq.ids import enqueued_at
+from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
+from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cronq.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    message: Message
+    state: State
+    holder: str | None = None
+    until: float = 0.0
+    error: str | None = None
+    result: bytes | None = None
+    finished_at: float | None = None
+    keep_until: float = 0.0
+
+
+class MemoryTransport(Transport):
+    """Keeps rows in a dictionary under one lock."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._rows: dict[str, _Row] = {}
+        self._paused: set[str] = set()
+        self._guard = threading.RLock()
+
+    def enqueue(self, messages: Sequence[Message]) -> None:
+        now = self._clock.now()
+        with self._guard:
+            for message in messages:
+                self._rows[message.id] = _Row(message, _waiting_state(message.available_at, now))
+
+    def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
+        with self._guard:
+            lost = [outcome.message.id for outcome in outcomes if not self._settle(holder, outcome)]
+            if want is None:
+                return Exchange([], lost, more=False)
+            ready = list(self._ready(want.queues))
+            taken = [self._reserve(holder, row, want, offset) for offset, row in enumerate(ready[: want.limit])]
+            return Exchange(taken, lost, more=len(ready) > want.limit)
+
+    def _settle(self, holder: str, outcome: Outcome) -> bool:
+        row = self._rows.get(outcome.message.id)
+        if row is None or (row.state, row.holder) != (State.RESERVED, holder):
+            return False
+        if row.message.position != outcome.message.position:
+            return False
+        now = self._clock.now()
+        match outcome:
+            case Ack(_, result, keep_s) if keep_s > 0:
+                self._put(row, State.DONE, result=result, finished_at=now, keep_until=now + keep_s)
+            case Ack():
+                del self._rows[row.message.id]
+            case Release(_, delay_s, error, uncounted):
+                message = row.message._replace(
+                    available_at=now + delay_s if delay_s else row.message.available_at,
+                    attempt=row.message.attempt - uncounted,
+                )
+                self._put(row, _waiting_state(message.available_at, now), message=message, error=error or row.error)
+            case Fail(_, error):
+                self._put(row, State.FAILED, error=error, finished_at=now)
+        return True
+
+    def _put(self, row: _Row, state: State, **changes: Any) -> None:
+        self._rows[row.message.id] = replace(row, state=state, holder=None, **changes)
+
+    def _ready(self, queues: Sequence[str]) -> Iterator[_Row]:
+        now = self._clock.now()
+        for row in list(self._rows.values()):
+            if row.state is State.DELAYED and row.message.available_at <= now:
+                self._rows[row.message.id] = replace(row, state=State.READY)
+        for queue in queues:
+            if queue not in self._paused:
+                rows = self._where(lambda row, queue=queue: row.state is State.READY and row.message.queue == queue)
+                yield from sorted(rows, key=lambda row: (-row.message.priority, row.message.id))
+
+    def _reserve(self, holder: str, row: _Row, want: Want, offset: int) -> Message:
+        message = row.message._replace(attempt=row.message.attempt + 1, position=want.position + offset)
+        self._rows[message.id] = replace(row, message=message, state=State.RESERVED, holder=holder, until=want.until)
+        return message
+
+    def _where(self, wanted: Callable[[_Row], bool]) -> list[_Row]:
+        return [row for row in self._rows.values() if wanted(row)]
+
+    def held(self) -> list[Held]:
+        with self._guard:
+            by_holder: dict[str, list[float]] = {}
+            for row in self._where(lambda row: row.state is State.RESERVED):
+                by_holder.setdefault(str(row.holder), []).append(row.until)
+        return [Held(holder, len(untils), min(untils)) for holder, untils in sorted(by_holder.items())]
+
+    def extend(self, holder: str, until: float) -> int:
+        with self._guard:
+            rows = self._where(lambda row: row.state is State.RESERVED and row.holder == holder)
+            for row in rows:
+                self._rows[row.message.id] = replace(row, until=until)
+        return len(rows)
+
+    def rescue(self, holder: str, evidence: Evidence) -> Rescued:
+        with self._guard:
+            rows = self._where(lambda row: row.state is State.RESERVED and row.holder == holder)
+            verdicts = [verdict(row.message, evidence) for row in rows]
+            for outcome in verdicts:
+                self._settle(holder, outcome)
+        return Rescued.by(verdicts)
+
+    def depth(self, queues: Sequence[str], at_most: int) -> int:
+        with self._guard:
+            return min(at_most, sum(1 for _row in self._ready(queues)))
+
+    def next_at(self, queues: Sequence[str]) -> float | None:
+        with self._guard:
+            rows = self._where(lambda row: row.state is State.DELAYED and row.message.queue in queues)
+            return min((row.message.available_at for row in rows), default=None)
+
+    def counts(self) -> list[QueueCounts]:
+        with self._guard:
+            rows = list(self._rows.values())
+            names = sorted({row.message.queue for row in rows} | self._paused)
+            return [self._count(name, [row for row in rows if row.message.queue == name]) for name in names]
+
+    def _count(self, queue: str, rows: list[_Row]) -> QueueCounts:
+        now = self._clock.now()
+        states = [
+            State.READY if row.state is State.DELAYED and row.message.available_at <= now else row.state for row in rows
+        ]
+        oldest = min(
+            (row.message.id for row, state in zip(rows, states, strict=True) if state is State.READY), default=None
+        )
+        return QueueCounts(
+            queue,
+            *(states.count(state) for state in (State.READY, State.DELAYED, State.RESERVED, State.FAILED, State.DONE)),
+            oldest_at=enqueued_at(oldest) if oldest else None,
+            paused=queue in self._paused,
+        )
+
+    def find(self, message_id: str) -> Record | None:
+        with self._guard:
+            row = self._rows.get(message_id)
+        return None if row is None else _record(row)
+
+    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+        with self._guard:
+            rows = self._where(lambda row: row.state is state and queue in {None, row.message.queue})
+        return [_record(row) for row in sorted(rows, key=lambda row: row.message.id)[:at_most]]
+
+    def revive(self, message_ids: Sequence[str]) -> int:
+        with self._guard:
+            rows = self._where(lambda row: row.state is State.FAILED and row.message.id in message_ids)
+            for row in rows:
+                message = row.message._replace(attempt=0, available_at=self._clock.now())
+                self._put(row, State.READY, message=message, finished_at=None)
+        return len(rows)
+
+    def remove(self, message_ids: Sequence[str]) -> int:
+        return self._delete(lambda row: row.state is not State.RESERVED and row.message.id in message_ids)
+
+    def flush(self, queue: str) -> int:
+        return self._delete(lambda row: row.state is not State.RESERVED and row.message.queue == queue)
+
+    def prune(self, failed_keep_s: float, at_most: int) -> int:
+        now = self._clock.now()
+        return self._delete(
+            lambda row: (row.state is State.DONE and row.keep_until <= now)
+            or (row.state is State.FAILED and (row.finished_at or now) + failed_keep_s <= now),
+            at_most,
+        )
+
+    def _delete(self, wanted: Callable[[_Row], bool], at_most: int | None = None) -> int:
+        with self._guard:
+            doomed = self._where(wanted)[:at_most]
+            for row in doomed:
+                del self._rows[row.message.id]
+        return len(doomed)
+
+    def pause(self, queue: str, paused: bool) -> None:
+        with self._guard:
+            if paused:
+                self._paused.add(queue)
+            else:
+                self._paused.discard(queue)
+
+    def close(self) -> None:
+        """Nothing to give up: the messages live as long as this object."""
+
+
+def _waiting_state(available_at: float, now: float) -> State:
+    return State.DELAYED if available_at > now else State.READY
+
+
+def _record(row: _Row) -> Record:
+    return Record(row.message, row.state, row.holder, row.error, row.result, row.finished_at)

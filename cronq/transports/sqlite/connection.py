@@ -1,0 +1,176 @@
+"""Opening the file: modes, journal, durability, and refusing what is not ours. Then one connection per thread."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cronq.errors import TransportError
+from cronq.transports.sqlite.filesystem import is_local, type_of
+from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUSY_TIMEOUT_S = 5.0
+_BUSY_TRIES = 4
+
+
+class Connections:
+    """Connections to one database file: one per thread, and new ones in a forked child (SQLite forbids sharing)."""
+
+    def __init__(self, path: str, durability: str = "full", busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._synchronous = "NORMAL" if durability == "normal" else "FULL"
+        self._busy_timeout_s = busy_timeout_s
+        self._own = threading.local()
+
+    def get(self) -> sqlite3.Connection:
+        """Return this thread's connection, opened when needed. Raises TransportError for a file that is not usable."""
+        own = self._own
+        if getattr(own, "pid", None) != os.getpid():
+            own.connection = self._open()
+            own.pid = os.getpid()
+        connection: sqlite3.Connection = own.connection
+        return connection
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction. IMMEDIATE, because the busy timeout does not cover a read that turns into a write."""
+        connection = self.get()
+        try:
+            self._begin(connection)
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(connection)
+            raise self.explain(error) from error
+        except BaseException:
+            _roll_back(connection)
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Plain reads, each its own snapshot."""
+        try:
+            yield self.get()
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if getattr(self._own, "pid", None) == os.getpid():
+            self._own.connection.close()
+        self._own.pid = None
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        for last in (*([False] * (_BUSY_TRIES - 1)), True):
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if last or _code(error) != sqlite3.SQLITE_BUSY:
+                    raise
+            else:
+                return
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            _make_private(self.path)
+            connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
+            try:
+                self._configure(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        except OSError as error:
+            raise TransportError(f"{self.path}: {error.strerror}: cronq must be able to read and write it") from error
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        fresh = application == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if application != APPLICATION_ID and not fresh and not _is_half_made(connection):
+            raise TransportError(
+                f"{self.path}: is a database of another program: set `transport` to a file of its own"
+            )
+        if version > VERSION:
+            raise TransportError(
+                f"{self.path}: was written by a newer cronq (schema {version}, this one knows {VERSION}): "
+                f"install the newer version again"
+            )
+        self._set_journal(connection)
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        if version < VERSION:
+            from cronq.transports.sqlite.schema import migrate
+
+            migrate(connection, self.path)
+
+    def _set_journal(self, connection: sqlite3.Connection) -> None:
+        file_system = type_of(self.path)
+        wanted = "wal" if is_local(file_system) else "truncate"
+        answer = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        if answer != wanted:
+            answer = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+        if answer == "wal" and wanted == "truncate":
+            raise TransportError(
+                f"{self.path}: is in WAL mode on {file_system}, a file system where that corrupts data, and another "
+                f"process keeps it open: run `cronq stop`, then try again"
+            )
+
+    def explain(self, error: sqlite3.Error) -> TransportError:
+        """Turn SQLite's words into what is wrong and what to do."""
+        code = _code(error) & 0xFF
+        advice, pressure = _ADVICE.get(code, ("", False))
+        return TransportError(f"{self.path}: {error}{advice}", pressure=pressure)
+
+
+_ADVICE: dict[int, tuple[str, bool]] = {
+    sqlite3.SQLITE_FULL: (": the disk or your quota is full; free some space, nothing accepted so far is lost", True),
+    sqlite3.SQLITE_IOERR: (": the disk failed or your quota is full; free some space or ask your host", True),
+    sqlite3.SQLITE_BUSY: (": another process held the write lock too long", True),
+    sqlite3.SQLITE_READONLY: (": cronq must be able to write this file and its directory", False),
+    sqlite3.SQLITE_CANTOPEN: (": cronq must be able to make this file in its directory", False),
+    sqlite3.SQLITE_NOTADB: (": is not an SQLite database; move it away, and cronq makes a new one", False),
+    sqlite3.SQLITE_CORRUPT: (
+        ": is damaged; keep a copy, then try `sqlite3 queue.db .recover | sqlite3 new.db` and put new.db in its place",
+        False,
+    ),
+}
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) or 0
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _is_half_made(connection: sqlite3.Connection) -> bool:
+    """Tell whether a first migration was cut short: its own table of migrations is there and nothing foreign."""
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return "_sqlite_migrations" in names and names <= {"_sqlite_migrations", "messages", "paused", "sqlite_sequence"}
+
+
+def _make_private(path: str) -> None:
+    """Make the file 0600 before SQLite opens it: its journals inherit the mode. Refuse links and open modes."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    if not os.path.lexists(path):
+        os.close(os.open(path, flags, 0o600))
+        return
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise TransportError(f"{path}: is not a regular file (symbolic links are not followed): remove it")
+    if found.st_mode & 0o022:
+        raise TransportError(
+            f"{path}: mode {stat.S_IMODE(found.st_mode):04o} lets others write, and whoever writes there "
+            f"runs tasks as you: chmod 600 {path}"
+        )

@@ -1,0 +1,193 @@
+"""Queues in one SQLite file: every write one short transaction, every read one index seek."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq.clock import SystemClock
+from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
+from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, verdict
+from cronq.transports.sqlite import statements as sql
+from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S, Connections
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from cronq.clock import Clock
+
+
+class SqliteTransport(Transport):
+    """The queues of one installation in the file at `path`.
+
+    Raises TransportError from every method when the file cannot be used; its text says why and what to do.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        durability: str = "full",
+        clock: Clock | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> None:
+        self._connections = Connections(path, durability, busy_timeout_s)
+        self._clock = clock or SystemClock()
+
+    def is_busy(self) -> bool:
+        return self._connections.get().in_transaction
+
+    def enqueue(self, messages: Sequence[Message]) -> None:
+        now = self._clock.now()
+        rows = [(bytes.fromhex(message.id), *message[1:], _waiting_state(message, now)) for message in messages]
+        with self._connections.write() as connection:
+            connection.executemany(sql.ENQUEUE, rows)
+
+    def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
+        if not outcomes and want is not None and not self.depth(want.queues, 1):
+            return Exchange([], [], more=False)  # an idle consumer must not take the write lock to learn that
+        with self._connections.write() as connection:
+            lost = self._settle(connection, holder, outcomes)
+            taken, more = self._reserve(connection, holder, want) if want else ([], False)
+        return Exchange(taken, lost, more)
+
+    def _settle(self, connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outcome]) -> list[str]:
+        now = self._clock.now()
+        return [
+            outcome.message.id
+            for outcome in outcomes
+            if connection.execute(*_ending(outcome, holder, now)).rowcount == 0
+        ]
+
+    def _reserve(self, connection: sqlite3.Connection, holder: str, want: Want) -> tuple[list[Message], bool]:
+        now = self._clock.now()
+        rows: list[Any] = []
+        for queue in _unpaused(connection, want.queues):
+            due = connection.execute(sql.DUE, (queue, now)).fetchall()
+            if due:
+                connection.executemany(sql.MAKE_READY, due)
+            rows += connection.execute(sql.READY, (queue, want.limit + 1 - len(rows)))
+            if len(rows) > want.limit:
+                break
+        taken = [
+            Message(row[0].hex(), *row[1:7], row[7] + 1, row[8], row[9], position)
+            for position, row in enumerate(rows[: want.limit], want.position)
+        ]
+        connection.executemany(
+            sql.RESERVE, [(message.position, holder, want.until, row[0]) for message, row in zip(taken, rows)]  # noqa: B905
+        )
+        return taken, len(rows) > want.limit
+
+    def held(self) -> list[Held]:
+        with self._connections.read() as connection:
+            return [Held(*row) for row in connection.execute(sql.HELD)]
+
+    def extend(self, holder: str, until: float) -> int:
+        with self._connections.write() as connection:
+            return connection.execute(sql.EXTEND, (until, holder)).rowcount
+
+    def rescue(self, holder: str, evidence: Evidence) -> Rescued:
+        with self._connections.write() as connection:
+            rows = connection.execute(sql.HELD_BY, (holder,)).fetchall()
+            verdicts = [verdict(_message(row), evidence) for row in rows]
+            self._settle(connection, holder, verdicts)
+        return Rescued.by(verdicts)
+
+    def depth(self, queues: Sequence[str], at_most: int) -> int:
+        now = self._clock.now()
+        found = 0
+        with self._connections.read() as connection:
+            for queue in _unpaused(connection, queues):
+                found += connection.execute(sql.DEPTH, (queue, at_most - found)).fetchone()[0]
+                found += connection.execute(sql.DEPTH_DUE, (queue, now, at_most - found)).fetchone()[0]
+                if found >= at_most:
+                    break
+        return found
+
+    def next_at(self, queues: Sequence[str]) -> float | None:
+        with self._connections.read() as connection:
+            times = [
+                connection.execute(sql.NEXT_AT, (queue,)).fetchone()[0] for queue in _unpaused(connection, queues)
+            ]
+        return min((time for time in times if time is not None), default=None)
+
+    def counts(self) -> list[QueueCounts]:
+        from cronq.transports.sqlite.counting import count
+
+        with self._connections.read() as connection:
+            return count(connection, self._clock.now())
+
+    def find(self, message_id: str) -> Record | None:
+        try:
+            key = bytes.fromhex(message_id)
+        except ValueError:
+            return None
+        with self._connections.read() as connection:
+            row = connection.execute(sql.FIND, (key,)).fetchone()
+        return None if row is None else _record(row)
+
+    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+        with self._connections.read() as connection:
+            return [_record(row) for row in connection.execute(sql.BROWSE, (state, queue, at_most))]
+
+    def revive(self, message_ids: Sequence[str]) -> int:
+        now = self._clock.now()
+        return self._write_each(sql.REVIVE, [(now, bytes.fromhex(message_id)) for message_id in message_ids])
+
+    def remove(self, message_ids: Sequence[str]) -> int:
+        return self._write_each(sql.REMOVE, [(bytes.fromhex(message_id),) for message_id in message_ids])
+
+    def flush(self, queue: str) -> int:
+        return self._write_each(sql.FLUSH, [(queue,)])
+
+    def pause(self, queue: str, paused: bool) -> None:
+        self._write_each(sql.PAUSE if paused else sql.RESUME, [(queue,)])
+
+    def prune(self, failed_keep_s: float, at_most: int) -> int:
+        now = self._clock.now()
+        with self._connections.read() as connection:
+            if not connection.execute(sql.PRUNABLE, (now - failed_keep_s, now)).fetchone()[0]:
+                return 0
+        with self._connections.write() as connection:
+            failed = connection.execute(sql.PRUNE_FAILED, (now - failed_keep_s, at_most)).rowcount
+            return failed + connection.execute(sql.PRUNE_DONE, (now, at_most - failed)).rowcount
+
+    def _write_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+        with self._connections.write() as connection:
+            return connection.executemany(statement, rows).rowcount
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+def _unpaused(connection: sqlite3.Connection, queues: Sequence[str]) -> Sequence[str]:
+    paused = {row[0] for row in connection.execute(sql.PAUSED)}
+    return [queue for queue in queues if queue not in paused] if paused else queues
+
+
+def _ending(outcome: Outcome, holder: str, now: float) -> tuple[str, tuple[object, ...]]:
+    """Return the statement that writes an outcome down, with its values."""
+    message = outcome.message
+    ours = (bytes.fromhex(message.id), message.position, holder)
+    match outcome:
+        case Ack(_, result, keep_s) if keep_s > 0:
+            return sql.KEEP, (result, now, now + keep_s, *ours)
+        case Ack():
+            return sql.ACK, ours
+        case Release(_, delay_s, error, uncounted):
+            available_at = now + delay_s if delay_s else message.available_at
+            state = State.DELAYED if available_at > now else State.READY
+            return sql.RELEASE, (state, available_at, uncounted, error, *ours)
+        case Fail(_, error):
+            return sql.FAIL, (error, now, *ours)
+
+
+def _waiting_state(message: Message, now: float) -> State:
+    return State.DELAYED if message.available_at > now else State.READY
+
+
+def _message(row: Sequence[Any]) -> Message:
+    return Message(row[0].hex(), *row[1:11])
+
+
+def _record(row: Sequence[Any]) -> Record:
+    return Record(_message(row), State(row[11]), *row[12:])

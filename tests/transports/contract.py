@@ -1,0 +1,288 @@
+"""What every transport must do. A transport's test module subclasses this and gives `make`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import pytest
+
+from cronq.ids import new_id
+from cronq.message import Ack, Fail, Message, Release, State
+from cronq.transports.base import Evidence, Transport, Want
+from tests.clocks import FakeClock
+
+ME = "web1/high.0/100/5/boot0001"
+OTHER = "web1/high.1/101/6/boot0001"
+
+
+def message(queue: str = "high", **fields: object) -> Message:
+    return Message(**{"id": new_id(), "queue": queue, "task": "shop:send", "body": b'{"to":"ada"}', **fields})  # type: ignore[arg-type]
+
+
+class TransportContract(ABC):
+    @abstractmethod
+    def make(self, clock: FakeClock, tmp_path: Path) -> Transport: ...
+
+    @pytest.fixture
+    def clock(self) -> FakeClock:
+        return FakeClock()
+
+    @pytest.fixture
+    def transport(self, clock: FakeClock, tmp_path: Path):
+        transport = self.make(clock, tmp_path)
+        yield transport
+        transport.close()
+
+    def reserve(self, transport, *queues, limit=10, position=1, holder=ME, outcomes=()):
+        return transport.exchange(holder, outcomes, Want(queues or ("high",), 1e12, limit, position))
+
+    def state_of(self, transport, sent):
+        record = transport.find(sent.id)
+        return None if record is None else record.state
+
+    def test_an_enqueued_message_is_reserved_as_it_was_given(self, transport):
+        sent = message(headers=b'{"user":"ada"}', priority=3, max_attempts=7, expires_at=2e9)
+        transport.enqueue([sent])
+        (got,) = self.reserve(transport).messages
+        assert got == sent._replace(attempt=1, position=1)
+
+    def test_nothing_is_reserved_from_an_empty_queue(self, transport):
+        assert self.reserve(transport) == ([], [], False)
+
+    def test_the_attempt_counts_when_reserved(self, transport):
+        transport.enqueue([message()])
+        (first,) = self.reserve(transport).messages
+        (second,) = self.reserve(transport, outcomes=[Release(first)], position=2).messages
+        assert (first.attempt, second.attempt) == (1, 2)
+
+    def test_messages_come_in_the_order_of_enqueueing(self, transport):
+        sent = [message() for _ in range(5)]
+        transport.enqueue(sent)
+        assert [got.id for got in self.reserve(transport).messages] == [one.id for one in sent]
+
+    def test_a_higher_priority_overtakes(self, transport):
+        low, high = message(priority=-1), message(priority=10)
+        transport.enqueue([low, high])
+        assert [got.id for got in self.reserve(transport).messages] == [high.id, low.id]
+
+    def test_queues_are_served_in_strict_order(self, transport):
+        second, first = message("low"), message("high")
+        transport.enqueue([second, first])
+        assert [got.id for got in self.reserve(transport, "high", "low").messages] == [first.id, second.id]
+
+    def test_other_queues_are_left_alone(self, transport):
+        transport.enqueue([message("low")])
+        assert self.reserve(transport, "high").messages == []
+
+    def test_no_more_than_the_limit_is_reserved_and_more_is_told(self, transport):
+        transport.enqueue([message() for _ in range(3)])
+        got = self.reserve(transport, limit=2)
+        assert (len(got.messages), got.more) == (2, True)
+
+    def test_more_is_false_when_all_was_taken(self, transport):
+        transport.enqueue([message() for _ in range(2)])
+        assert self.reserve(transport, limit=2).more is False
+
+    def test_a_reserved_message_is_not_reserved_again(self, transport):
+        transport.enqueue([message()])
+        self.reserve(transport)
+        assert self.reserve(transport, holder=OTHER).messages == []
+
+    def test_positions_number_the_reservations(self, transport):
+        transport.enqueue([message() for _ in range(3)])
+        assert [got.position for got in self.reserve(transport, position=7).messages] == [7, 8, 9]
+
+    def test_an_acked_message_is_gone(self, transport):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        assert self.reserve(transport, outcomes=[Ack(got)]).lost == []
+        assert transport.find(got.id) is None
+
+    def test_an_acked_message_with_a_retention_keeps_its_result(self, transport, clock):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        transport.exchange(ME, [Ack(got, b"42", keep_s=60)], None)
+        record = transport.find(got.id)
+        assert (record.state, record.result, record.finished_at) == (State.DONE, b"42", clock.now())
+
+    def test_ack_and_reserve_happen_in_one_exchange(self, transport):
+        transport.enqueue([message(), message()])
+        (first,) = self.reserve(transport, limit=1).messages
+        (second,) = self.reserve(transport, limit=1, position=2, outcomes=[Ack(first)]).messages
+        assert second.id != first.id
+        assert transport.find(first.id) is None
+
+    def test_a_released_message_waits_for_its_delay(self, transport, clock):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        assert self.reserve(transport, outcomes=[Release(got, delay_s=30, error="boom")]).messages == []
+        clock.advance(30)
+        assert [again.id for again in self.reserve(transport).messages] == [got.id]
+
+    def test_a_released_message_keeps_its_error_for_people(self, transport):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        transport.exchange(ME, [Release(got, delay_s=30, error="boom")], None)
+        assert transport.find(got.id).error == "boom"
+
+    def test_an_uncounted_release_gives_the_attempt_back(self, transport):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        (again,) = self.reserve(transport, outcomes=[Release(got, uncounted=True)], position=2).messages
+        assert again.attempt == 1
+
+    def test_a_failed_message_rests_in_the_failure_queue_with_its_body(self, transport):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        assert self.reserve(transport, outcomes=[Fail(got, "no such address")]).messages == []
+        (record,) = transport.browse(State.FAILED)
+        assert (record.message.body, record.error) == (got.body, "no such address")
+
+    def test_a_failed_message_is_revived_with_all_attempts_before_it(self, transport):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        transport.exchange(ME, [Fail(got, "no")], None)
+        assert transport.revive([got.id]) == 1
+        assert self.reserve(transport).messages[0].attempt == 1
+
+    @pytest.mark.parametrize("outcome", [Ack, Release, lambda got: Fail(got, "late")])
+    def test_an_ending_that_comes_too_late_changes_nothing_and_is_told(self, transport, outcome):
+        transport.enqueue([message()])
+        (got,) = self.reserve(transport).messages
+        transport.rescue(ME, Evidence("killed"))
+        self.reserve(transport, holder=OTHER, position=1)
+        late = transport.exchange(ME, [outcome(got)], None)
+        assert late.lost == [got.id]
+        assert self.state_of(transport, got) is State.RESERVED
+
+    def test_an_ending_of_an_earlier_reservation_of_the_same_holder_is_lost(self, transport):
+        transport.enqueue([message()])
+        (first,) = self.reserve(transport, position=1).messages
+        self.reserve(transport, outcomes=[Release(first)], position=2)
+        assert transport.exchange(ME, [Ack(first)], None).lost == [first.id]
+
+    def test_a_delayed_message_is_not_ready_before_its_time(self, transport, clock):
+        transport.enqueue([message(available_at=clock.now() + 10)])
+        assert (self.reserve(transport).messages, transport.depth(["high"], 10)) == ([], 0)
+        clock.advance(10)
+        assert transport.depth(["high"], 10) == 1
+        assert len(self.reserve(transport).messages) == 1
+
+    def test_the_next_delayed_message_is_announced(self, transport, clock):
+        transport.enqueue([message(available_at=clock.now() + 20), message(available_at=clock.now() + 10)])
+        transport.enqueue([message("low", available_at=clock.now() + 5)])
+        assert transport.next_at(["high"]) == clock.now() + 10
+        assert transport.next_at(["other"]) is None
+
+    def test_depth_counts_ready_messages_and_stops_where_told(self, transport):
+        transport.enqueue([message() for _ in range(5)] + [message("low")])
+        assert transport.depth(["high"], 100) == 5
+        assert transport.depth(["high", "low"], 100) == 6
+        assert transport.depth(["high", "low"], 3) == 3
+
+    def test_holders_are_known_with_what_they_hold(self, transport):
+        transport.enqueue([message(), message(), message()])
+        self.reserve(transport, limit=2)
+        self.reserve(transport, limit=1, holder=OTHER)
+        assert [(held.holder, held.count) for held in transport.held()] == [(ME, 2), (OTHER, 1)]
+
+    def test_extending_moves_the_lapse_of_one_holder(self, transport):
+        transport.enqueue([message(), message()])
+        self.reserve(transport, limit=1)
+        self.reserve(transport, limit=1, holder=OTHER)
+        assert transport.extend(ME, 2e12) == 1
+        assert {held.holder: held.until for held in transport.held()} == {ME: 2e12, OTHER: 1e12}
+
+    def test_rescue_without_evidence_gives_everything_back_with_the_attempt_counted(self, transport):
+        transport.enqueue([message(), message()])
+        self.reserve(transport)
+        assert transport.rescue(ME, Evidence("killed")) == (2, 0, 0)
+        assert [again.attempt for again in self.reserve(transport, holder=OTHER).messages] == [2, 2]
+
+    def test_rescue_acks_what_was_finished_and_uncounts_what_never_started(self, transport):
+        sent = [message() for _ in range(3)]
+        transport.enqueue(sent)
+        self.reserve(transport, position=5)
+        assert transport.rescue(ME, Evidence("killed", finished_below=6, running=6, certain=True)) == (2, 0, 1)
+        again = {got.id: got.attempt for got in self.reserve(transport, holder=OTHER).messages}
+        assert again == {sent[1].id: 2, sent[2].id: 1}
+
+    def test_rescue_after_a_reboot_counts_what_may_have_started(self, transport):
+        transport.enqueue([message(), message()])
+        self.reserve(transport, position=5)
+        transport.rescue(ME, Evidence("host gone", finished_below=5, running=5))
+        assert [again.attempt for again in self.reserve(transport, holder=OTHER).messages] == [2, 2]
+
+    def test_rescue_fails_a_message_whose_attempts_are_spent(self, transport):
+        transport.enqueue([message(max_attempts=1)])
+        self.reserve(transport)
+        assert transport.rescue(ME, Evidence("killed by signal 9")) == (0, 1, 0)
+        (record,) = transport.browse(State.FAILED)
+        assert record.error == "killed by signal 9"
+
+    def test_rescue_never_fails_a_message_with_unlimited_attempts(self, transport):
+        transport.enqueue([message(max_attempts=0)])
+        self.reserve(transport)
+        assert transport.rescue(ME, Evidence("killed")).failed == 0
+
+    def test_rescue_leaves_other_holders_alone(self, transport):
+        transport.enqueue([message()])
+        self.reserve(transport)
+        assert transport.rescue(OTHER, Evidence("killed")) == (0, 0, 0)
+
+    def test_counts_tell_every_state_of_every_queue(self, transport, clock):
+        transport.enqueue([message(), message(), message(), message(available_at=clock.now() + 9), message("low")])
+        done, failed = self.reserve(transport, limit=2).messages
+        transport.exchange(ME, [Ack(done, keep_s=9), Fail(failed, "no")], Want(["low"], 1e12, 1, 9))
+        high, low = transport.counts()
+        assert high[:6] == ("high", 1, 1, 0, 1, 1)
+        assert low[:6] == ("low", 0, 0, 1, 0, 0)
+        assert high.oldest_at is not None
+        assert low.oldest_at is None
+
+    def test_a_paused_queue_gives_nothing_until_it_is_resumed(self, transport):
+        transport.enqueue([message()])
+        transport.pause("high", True)
+        assert (self.reserve(transport).messages, transport.depth(["high"], 5)) == ([], 0)
+        assert [counts.paused for counts in transport.counts()] == [True]
+        transport.pause("high", False)
+        assert len(self.reserve(transport).messages) == 1
+
+    def test_flush_deletes_a_queue_but_not_what_is_being_worked_on(self, transport):
+        transport.enqueue([message(), message(), message("low")])
+        (working,) = self.reserve(transport, limit=1).messages
+        assert transport.flush("high") == 1
+        assert self.state_of(transport, working) is State.RESERVED
+        assert transport.depth(["low"], 5) == 1
+
+    def test_remove_deletes_waiting_messages_only(self, transport):
+        transport.enqueue([message(), message()])
+        (working,) = self.reserve(transport, limit=1).messages
+        (waiting,) = transport.browse(State.READY)
+        assert transport.remove([working.id, waiting.message.id]) == 1
+        assert transport.find(waiting.message.id) is None
+
+    def test_prune_deletes_what_is_past_its_retention(self, transport, clock):
+        transport.enqueue([message(), message()])
+        done, failed = self.reserve(transport).messages
+        transport.exchange(ME, [Ack(done, keep_s=60), Fail(failed, "no")], None)
+        assert transport.prune(failed_keep_s=100, at_most=10) == 0
+        clock.advance(61)
+        assert transport.prune(failed_keep_s=100, at_most=10) == 1
+        clock.advance(60)
+        assert transport.prune(failed_keep_s=100, at_most=10) == 1
+        assert transport.counts() == []
+
+    def test_browse_filters_by_state_and_queue(self, transport):
+        transport.enqueue([message(), message("low")])
+        assert [record.message.queue for record in transport.browse(State.READY, "low")] == ["low"]
+        assert len(transport.browse(State.READY)) == 2
+        assert transport.browse(State.FAILED) == []
+
+    def test_an_id_that_is_none_finds_nothing(self, transport):
+        assert transport.find("not an id") is None
+
+    def test_a_body_of_raw_bytes_survives(self, transport):
+        transport.enqueue([message(body=b"\xff\x00 not json")])
+        assert self.reserve(transport).messages[0].body == b"\xff\x00 not json"
