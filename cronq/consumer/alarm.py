@@ -51,14 +51,10 @@ class Alarm:
         self._timeout_s = 0.0
         signal.signal(signal.SIGALRM, self._ring)
 
-    def share_after(self, seconds: float) -> None:
-        """Call `share` after so many seconds, unless `no_share` comes first."""
-        self._share_at = self._clock.monotonic() + seconds
-        self._set()
-
-    def no_share(self) -> None:
-        if self._share_at is not None:
-            self._share_at = None
+    def share_after(self, seconds: float | None) -> None:
+        """Call `share` after so many seconds; None: not at all."""
+        if seconds is not None or self._share_at is not None:
+            self._share_at = None if seconds is None else self._clock.monotonic() + seconds
             self._set()
 
     def start(self, timeout_s: float | None) -> None:

@@ -28,11 +28,15 @@ _TROUBLE_WAIT_S = 30.0
 
 
 class Duty(NamedTuple):
-    """What a consumer serves: its queues in strict order, reserved for `lapse_s`, leaving when all are empty or not."""
+    """What a consumer serves: its queues in strict order, reserved for `lapse_s`, save some tasks it must not run.
+
+    With `stop_when_empty` it leaves when nothing is ready, otherwise it waits for more.
+    """
 
     queues: Sequence[str]
     lapse_s: float
     stop_when_empty: bool = False
+    without_tasks: Sequence[str] = ()
 
 
 class Consumer:
@@ -121,9 +125,8 @@ class Consumer:
         """Settle what has ended and reserve the next batch, in one commit."""
         self._share_after(None)
         self._learn()
-        want = Want(
-            self._duty.queues, self._clock.now() + self._duty.lapse_s, self._batch.size, self._position
-        )
+        until = self._clock.now() + self._duty.lapse_s
+        want = Want(self._duty.queues, until, self._batch.size, self._position, self._duty.without_tasks)
         exchange = self._transport.exchange(self._post.holder, self._ended, want)
         self._settled(exchange.lost)
         self._looked(bool(exchange.messages))

@@ -34,17 +34,23 @@ def ring(path: str) -> None:
 
 
 class Bells:
-    """The waiting side: the FIFOs of all queues of one consumer, opened read-write so that they never end."""
+    """The waiting side: the FIFOs of all queues of one consumer, opened read-write so that they never end.
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    `signal_descriptor` is watched too (signal.set_wakeup_fd): a signal ends a wait.
+    """
+
+    def __init__(self, paths: Sequence[str], signal_descriptor: int | None = None) -> None:
+        self._paths = paths
         self._epoll = select.epoll()
-        self._descriptors = [_open_fifo(path) for path in paths]
-        for descriptor in self._descriptors:
+        self._fifos = [_open_fifo(path) for path in paths]
+        for descriptor in self._fifos:
             self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        if signal_descriptor is not None:
+            self._epoll.register(signal_descriptor, select.EPOLLIN)
 
     def drain(self) -> None:
         """Forget the wake-ups so far. Look at the queues after this and before `wait`, so that none is lost."""
-        for descriptor in self._descriptors:
+        for descriptor in self._fifos:
             try:
                 while len(os.read(descriptor, 4096)) == 4096:
                     pass
@@ -52,12 +58,23 @@ class Bells:
                 pass
 
     def wait(self, at_most_s: float) -> bool:
-        """Sleep until a bell rings or the time is over. Tell whether one rang. A signal ends the sleep early."""
-        return bool(self._epoll.poll(max(0.0, at_most_s), 1))
+        """Sleep until a bell rings or the time is over. Tell whether one rang.
+
+        The bytes are taken at once: some kernels (5.5 to 5.13) wake the next sleeper only for a pipe that was empty.
+        """
+        rang = bool(self._epoll.poll(max(0.0, at_most_s), 1))
+        if rang:
+            self.drain()
+        return rang
+
+    def ring(self) -> None:
+        """Wake another consumer of the same queues."""
+        for path in self._paths:
+            ring(path)
 
     def close(self) -> None:
         self._epoll.close()
-        for descriptor in self._descriptors:
+        for descriptor in self._fifos:
             os.close(descriptor)
 
 

@@ -15,6 +15,7 @@ import fcntl
 import os
 import struct
 import threading
+import time
 
 from cronq.host.state_dir import open_private
 
@@ -46,8 +47,18 @@ class Lock:
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def take(path: str) -> Lock | None:
-    """Take the lock, or return None at once when anybody holds it, another thread of this process included."""
+def take(path: str, within_s: float = 0.0) -> Lock | None:
+    """Take the lock, or return None when anybody holds it, another thread of this process included.
+
+    With `within_s` it is tried again and again for so many seconds.
+    """
+    last_try = time.monotonic() + within_s
+    while (lock := _take_now(path)) is None and time.monotonic() < last_try:
+        time.sleep(0.01)
+    return lock
+
+
+def _take_now(path: str) -> Lock | None:
     with _held_guard:
         if path in _held:
             return None

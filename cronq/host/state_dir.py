@@ -28,6 +28,15 @@ class StateDir:
     def slot(self, name: str) -> str:
         return f"{self.path}/run/{name}.pid"
 
+    def account(self, number: int) -> str:
+        return f"{self.path}/run/account.{number}.lock"
+
+    def successor(self, slot: str) -> str:
+        return f"{self.path}/run/{slot}.next"
+
+    def backoff(self, group: str) -> str:
+        return f"{self.path}/run/{group}.backoff"
+
     def alive(self, queue: str) -> str:
         return f"{self.path}/alive/{queue}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cronq.host.state_dir import read_text, replace_text
-from cronq.supervisor.slots import CONSUMING, LEFT, STARTING
+from cronq.supervisor.slots import CONSUMING, LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +17,11 @@ LONGEST_S = 3600.0
 
 
 class Backoff(NamedTuple):
-    """How often a group's consumers died young in a row, until when none is started, and which death was the last."""
+    """How many young deaths a group had in a row, until when none is started, and when the last of the dead began."""
 
     deaths: int = 0
     until: float = 0.0
-    last: str = ""
+    last: float = 0.0
 
     def holds(self, now: float) -> bool:
         """Tell whether nothing may be started yet. A clock that was set back must not stretch the delay."""
@@ -29,42 +29,40 @@ class Backoff(NamedTuple):
 
 
 def judge(before: Backoff, slots: Sequence[Seen], interval_s: float, now: float) -> Backoff:
-    """Return a group's back-off after looking at its slots: longer with a new young death, gone with a sound life."""
-    notes = [seen.note for seen in slots if seen.note is not None and (not seen.is_live or seen.live_note)]
-    young = [note for note in notes if _died_young(note, slots, now)]
-    fresh = [note for note in young if note.begun_at > _begun(before.last)]
-    if fresh:
-        newest = max(fresh, key=lambda note: note.begun_at)
-        deaths = before.deaths + 1
-        delay = min(interval_s * 2.0 ** min(deaths - 1, 12), LONGEST_S)
-        return Backoff(deaths, now + delay if deaths > 1 else 0.0, f"{newest.begun_at:.3f}")
-    if any(note not in young and note.state != STARTING and note.begun_at > _begun(before.last) for note in notes):
+    """Return a group's back-off after a look at its slots: longer by a new young death, gone with a sound life.
+
+    The delay ends half an interval before a tick, so that the tick itself need not come on the dot:
+    the first death waits for the next tick, the second skips one, then three, seven, ... at most an hour.
+    """
+    new = [seen for seen in slots if seen.note is not None and seen.note.begun_at > before.last]
+    young = [seen.note.begun_at for seen in new if seen.note is not None and _died_young(seen, seen.note)]
+    if young:
+        delay = interval_s * (2.0 ** min(before.deaths, 12) - 0.5)
+        return Backoff(before.deaths + 1, now + min(delay, LONGEST_S), max(young))
+    if before.deaths and any(seen.note is not None and _is_sound(seen, seen.note) for seen in new):
         return Backoff(last=before.last)
     return before
 
 
-def _died_young(note: SlotNote, slots: Sequence[Seen], now: float) -> bool:
-    """A consumer that is gone without having said so, before it consumed or within seconds."""
-    if any(seen.is_live and seen.note is note for seen in slots) or note.state == LEFT:
+def _died_young(seen: Seen, note: SlotNote) -> bool:
+    """Gone without having said goodbye, before it consumed anything or within seconds of its start."""
+    if seen.is_live or note.state == LEFT:
         return False
-    if note.state == STARTING:
-        return True
-    last_seen = max(note.begun_at, note.since)
-    return note.state == CONSUMING and last_seen - note.begun_at < YOUNG_S
+    return note.state != CONSUMING or note.since - note.begun_at < YOUNG_S
 
 
-def _begun(last: str) -> float:
-    return float(last) if last else 0.0
+def _is_sound(seen: Seen, note: SlotNote) -> bool:
+    return note.state == LEFT or (seen.live_note is not None and note.state == CONSUMING)
 
 
 def read(path: str) -> Backoff:
     """Return what is remembered of a group; nothing when the file is missing or cut off."""
-    parts = (read_text(path) or "").split()
     try:
-        return Backoff(int(parts[0]), float(parts[1]), parts[2] if len(parts) > 2 else "")
-    except (IndexError, ValueError):
+        deaths, until, last = (read_text(path) or "").split()
+        return Backoff(int(deaths), float(until), float(last))
+    except ValueError:
         return Backoff()
 
 
 def write(path: str, backoff: Backoff) -> None:
-    replace_text(path, f"{backoff.deaths} {backoff.until:.3f} {backoff.last}\n")
+    replace_text(path, f"{backoff.deaths} {backoff.until:.3f} {backoff.last:.3f}\n")

@@ -51,3 +51,8 @@ def life_s(interval_s: float, time_limit_s: float | Literal["auto"] = "auto") ->
     if time_limit_s != "auto":
         return time_limit_s
     return min(1.5 * interval_s, LONGEST_LIFE_S)
+
+
+def lapse_s(interval_s: float) -> float:
+    """Return how long a reservation stands without its host's tick: five minutes, or two and a half intervals."""
+    return max(300.0, 2.5 * interval_s)

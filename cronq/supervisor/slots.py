@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cronq.host.state_dir import StateDir
 
-STARTING, CONSUMING, LEFT = "starting", "consuming", "left"
+STARTING, CONSUMING, LEFT, BROKEN = "starting", "consuming", "left", "broken"
 
 _NOTE = b"%020d %020.3f %020.3f\n"  # position, wall time since when it runs (0: idle), monotonic time it must end by
 _NOTE_LENGTH = 63
@@ -58,6 +58,10 @@ class Seen(NamedTuple):
         return self.name.rpartition(".")[0]
 
     @property
+    def is_inline(self) -> bool:
+        return self.group == "inline"
+
+    @property
     def is_live(self) -> bool:
         return self.pid is not None
 
@@ -75,6 +79,7 @@ class Slot:
         self.identity = identity(name)
         self.holder = str(self.identity)
         self.previous = _parse(os.pread(lock.descriptor, 4096, 0))
+        self.seat: locks.Lock | None = None
         self._lock = lock
         self._note = SlotNote(self.identity, STARTING, (), time.time(), 0.0)
 
@@ -83,10 +88,16 @@ class Slot:
         self._note = self._note._replace(queues=tuple(queues), deadline=deadline, state=state)
         self._write()
 
-    def leave(self, reason: str) -> None:
-        """Write that the holder goes of its own will, and let go of the slot."""
-        self._note = self._note._replace(state=LEFT, reason=reason.replace("\n", " ")[:500])
+    def leave(self, reason: str, state: str = LEFT) -> None:
+        """Write why the holder goes (of its own will, or BROKEN), and let go of the slot."""
+        self._note = self._note._replace(state=state, reason=reason.replace("\n", " ")[:500])
         self._write()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the slot, and before it of the account's seat, so that whoever waits here finds a seat free."""
+        if self.seat is not None:
+            self.seat.release()
         self._lock.release()
 
     def note(self, position: int, must_end: float | None = None) -> None:

@@ -17,13 +17,14 @@ class Want(NamedTuple):
     """A request for messages: from the first of `queues` that has some, then the next, at most `limit` in all.
 
     `until` is the wall time at which the reservation lapses for *other hosts* (on the holder's own host its
-    kernel lock decides), `position` numbers the first message reserved.
+    kernel lock decides), `position` numbers the first message reserved. Messages of `without_tasks` are left there.
     """
 
     queues: Sequence[str]
     until: float
     limit: int
     position: int
+    without_tasks: Sequence[str] = ()
 
 
 class Exchange(NamedTuple):

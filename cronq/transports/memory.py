@@ -49,7 +49,7 @@ class MemoryTransport(Transport):
             lost = [outcome.message.id for outcome in outcomes if not self._settle(holder, outcome)]
             if want is None:
                 return Exchange([], lost, more=False)
-            ready = list(self._ready(want.queues))
+            ready = [row for row in self._ready(want.queues) if row.message.task not in want.without_tasks]
             taken = [self._reserve(holder, row, want, offset) for offset, row in enumerate(ready[: want.limit])]
             return Exchange(taken, lost, more=len(ready) > want.limit)
 

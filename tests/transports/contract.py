@@ -75,6 +75,13 @@ class TransportContract(ABC):
         transport.enqueue([message("low")])
         assert self.reserve(transport, "high").messages == []
 
+    def test_tasks_that_are_not_wanted_are_left_in_the_queue(self, transport):
+        heavy, light = message(task="shop:import_all"), message()
+        transport.enqueue([heavy, light])
+        got = transport.exchange(ME, [], Want(["high"], 1e12, 10, 1, ["shop:import_all"]))
+        assert [one.id for one in got.messages] == [light.id]
+        assert self.state_of(transport, heavy) is State.READY
+
     def test_no_more_than_the_limit_is_reserved_and_more_is_told(self, transport):
         transport.enqueue([message() for _ in range(3)])
         got = self.reserve(transport, limit=2)

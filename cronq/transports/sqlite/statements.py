@@ -14,7 +14,16 @@ PAUSED = "SELECT queue FROM paused"
 DUE = "SELECT id FROM messages WHERE state = 'delayed' AND queue = ? AND available_at <= ? LIMIT 1000"
 MAKE_READY = "UPDATE messages SET state = 'ready' WHERE id = ?"
 
-READY = f"SELECT {MESSAGE} FROM messages WHERE state = 'ready' AND queue = ? ORDER BY priority DESC, id LIMIT ?"  # noqa: S608
+_READY = f"SELECT {MESSAGE} FROM messages WHERE state = 'ready' AND queue = ?"  # noqa: S608
+_IN_ORDER = "ORDER BY priority DESC, id LIMIT ?"
+READY = f"{_READY} {_IN_ORDER}"
+
+
+def ready_without(tasks: int) -> str:
+    """READY, leaving out messages of so many tasks: their names stand between the queue and the limit."""
+    return f"{_READY} AND task NOT IN ({', '.join('?' * tasks)}) {_IN_ORDER}"
+
+
 RESERVE = """
 UPDATE messages SET state = 'reserved', attempt = attempt + 1, position = ?, holder = ?, reserved_until = ?
 WHERE id = ?"""

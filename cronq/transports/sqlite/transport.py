@@ -61,11 +61,12 @@ class SqliteTransport(Transport):
     def _reserve(self, connection: sqlite3.Connection, holder: str, want: Want) -> tuple[list[Message], bool]:
         now = self._clock.now()
         rows: list[Any] = []
+        ready = sql.ready_without(len(want.without_tasks)) if want.without_tasks else sql.READY
         for queue in _unpaused(connection, want.queues):
             due = connection.execute(sql.DUE, (queue, now)).fetchall()
             if due:
                 connection.executemany(sql.MAKE_READY, due)
-            rows += connection.execute(sql.READY, (queue, want.limit + 1 - len(rows)))
+            rows += connection.execute(ready, (queue, *want.without_tasks, want.limit + 1 - len(rows)))
             if len(rows) > want.limit:
                 break
         taken = [

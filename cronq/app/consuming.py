@@ -1,0 +1,132 @@
+"""Wiring a consumer to an app: for a process of its own, for `cronq drain`, and for work inside a web process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cronq.config.settings import Group
+from cronq.consumer.alarm import Alarm
+from cronq.consumer.attendance import Attendance, marks
+from cronq.consumer.batch import BatchSize
+from cronq.consumer.leaving import ChangedFiles, Leaving, Signals
+from cronq.consumer.limits import FailureLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.loop import Consumer, Duty
+from cronq.consumer.post import NoPost
+from cronq.consumer.rest import Rest
+from cronq.consumer.runner import Runner, Tasks
+from cronq.host.bell import Bells
+from cronq.host.process import memory_mb
+from cronq.message import Ack, Fail
+from cronq.supervisor import interval
+from cronq.transports.base import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.app.application import App
+    from cronq.supervisor.slots import Slot
+    from cronq.task import Task
+
+
+class Crew(NamedTuple):
+    """A consumer ready to run, with what its caller wants to know of it."""
+
+    consumer: Consumer
+    progress: Progress
+    bells: Bells
+
+
+def tasks_of(app: App) -> Tasks:
+    """Return what a runner needs to know of the app."""
+
+    def timeout_s(task: Task[..., Any], queue: str) -> float | None:
+        configured = app.settings.queue(queue).timeout_s
+        return task.options.timeout_s if configured is None else configured
+
+    def result_ttl_s(task: Task[..., Any], queue: str) -> float:
+        configured = app.settings.queue(queue).result_ttl_s
+        return task.options.result_ttl_s if configured is None else configured
+
+    return Tasks(app.registry.get, app.policy, timeout_s, result_ttl_s, app.arounds)
+
+
+def make_consumer(
+    app: App, slot: Slot, group: Group, deadline: float, call_for_help: Callable[[], None], stop_when_empty: bool = False
+) -> Crew:
+    """Return the consumer that works in `slot` until `deadline` (monotonic seconds). For the main thread only."""
+    signals = Signals()
+    signals.listen()
+    bells = Bells([app.state.wake(queue) for queue in group.queues], signals.wake_descriptor)
+    progress = Progress()
+    leaving = Leaving(
+        progress,
+        limits_of(app, group, deadline),
+        [signals.reason, ChangedFiles(_watched(app), app.clock).reason, slot.reason_to_leave],
+    )
+    alarm = Alarm(app.clock, lambda: consumer.share())
+    attendance = Attendance(
+        marks([app.state.alive(queue) for queue in group.queues], app.clock), call_for_help, app.clock
+    )
+    consumer = Consumer(
+        app.transport,
+        Runner(tasks_of(app), app.clock, alarm, lambda: leaving.reason() is not None),
+        Duty(group.queues, lapse_s(app), stop_when_empty),
+        slot,
+        leaving=leaving,
+        progress=progress,
+        rest=Rest(bells, app.clock, group.sleep_s, deadline),
+        clock=app.clock,
+        batch=BatchSize(*_batch_most(app, group)),
+        looked=attendance.looked,
+        share_after=alarm.share_after,
+    )
+    return Crew(consumer, progress, bells)
+
+
+def limits_of(app: App, group: Group, deadline: float) -> list[Limit]:
+    """Return the limits of a group as objects."""
+    limits: list[Limit] = [TimeLimit(deadline, app.clock)]
+    if group.limit is not None:
+        limits.append(MessageLimit(group.limit))
+    if group.failure_limit is not None:
+        limits.append(FailureLimit(group.failure_limit))
+    if group.memory_limit_mb is not None:
+        limits.append(MemoryLimit(group.memory_limit_mb, memory_mb, app.clock))
+    return limits
+
+
+def lapse_s(app: App) -> float:
+    """Return how long this host's reservations stand without a tick."""
+    return interval.lapse_s(interval.measured(interval.read(app.state.ticks), app.settings.interval_s))
+
+
+def run_here(app: App) -> None:
+    """Run everything that is ready, here and now: what `sync://` does after every enqueue.
+
+    An exception of a task reaches the caller, as that of a plain call would.
+    """
+    runner = Runner(tasks_of(app), app.clock, survives=())
+    queues = sorted({counts.queue for counts in app.transport.counts()})
+    while taken := app.transport.exchange(NoPost.holder, [], Want(queues, 0.0, 1, 1)).messages:
+        call = runner.prepare(taken[0])
+        if isinstance(call, Fail):
+            app.transport.exchange(NoPost.holder, [call], None)
+            continue
+        try:
+            outcome = runner.run(taken[0], call)
+        except BaseException as error:
+            app.transport.exchange(NoPost.holder, [Fail(taken[0], f"{type(error).__name__}: {error}")], None)
+            raise
+        if isinstance(outcome, Ack):
+            app.transport.exchange(NoPost.holder, [outcome], None)
+
+
+def _batch_most(app: App, group: Group) -> tuple[int, ...]:
+    each = any(app.settings.queue(queue).ack == "each" for queue in group.queues)
+    return (1,) if each else ()
+
+
+def _watched(app: App) -> list[str]:
+    """Return the files whose change means: leave. `tmp/restart.txt` is how Passenger is told of new code."""
+    settings = app.settings
+    return [app.state.stop, f"{settings.base_dir}/tmp/restart.txt", *settings.code_marker]

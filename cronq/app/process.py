@@ -1,0 +1,216 @@
+"""The life of a consumer process, from taking its slot to leaving it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq import events
+from cronq.app.loading import load_app
+from cronq.app.transports import make_transport
+from cronq.clock import SystemClock
+from cronq.config.settings import Autoscale, Group
+from cronq.errors import CronqError, UsageError
+from cronq.events import emit
+from cronq.host import locks, process
+from cronq.host.log import EventLog
+from cronq.host.state_dir import StateDir
+from cronq.supervisor import interval, slots
+from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor.slots import BROKEN, CONSUMING, Slot
+from cronq.supervisor.spawn import TwiceDetached
+from cronq.supervisor.tick import Supervisor, tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.app.application import App
+    from cronq.app.consuming import Crew
+    from cronq.config.settings import Settings
+
+PATIENCE_S = 10  # for user code that hangs while the process exits
+HANDOVER_S = 0.5  # for the kernel to close what a killed predecessor held
+AD_HOC = "adhoc"
+_AD_HOC_SLOTS = 100
+
+
+class Assignment(NamedTuple):
+    """Which group to consume for, in which slot. `slot` None: any free one; else that one, as its holder's successor.
+
+    `is_counted`: one of the account's `max_processes`. Consumers that a person starts by hand are not.
+    """
+
+    group: Group
+    slot: str | None = None
+    is_counted: bool = True
+
+
+def assignment(settings: Settings, target: str) -> Assignment:
+    """Read `high` (a group) or `high.0` (a slot to take over). Raises UsageError for a group there is none of."""
+    name, dot, number = target.partition(".")
+    for group in settings.groups:
+        if group.name == name and (not dot or number.isdecimal()):
+            return Assignment(group, target if dot else None)
+    names = ", ".join(group.name for group in settings.groups) or "none (consumers = [])"
+    raise UsageError(f"{target}: no such consumer group; [[consumers]] has {names}")
+
+
+def ad_hoc(queues: tuple[str, ...]) -> Assignment:
+    """Return the assignment of a consumer that a person starts for some queues."""
+    return Assignment(Group(AD_HOC, queues, Autoscale(max=_AD_HOC_SLOTS)), is_counted=False)
+
+
+def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = False) -> int:
+    """Consume as assigned until there is a reason to leave, and return the exit code.
+
+    A consumer that finds no free slot leaves at once with 0: enough others are there.
+    """
+    state = StateDir(settings.state_dir)
+    state.prepare()
+    events.listeners.append(EventLog(state.log, f"consumer {assigned.slot or assigned.group.name}"))
+    if assigned.slot is not None:
+        return _succeed(settings, state, assigned)
+    slot = slots.take(state, assigned.group.name, assigned.group.autoscale.max)
+    if slot is None:
+        return 0
+    if assigned.is_counted and not _take_account_seat(settings, state, slot):
+        slot.release()
+        return 0
+    _settle_in(settings, state, slot, assigned.group)
+    app = _import_app(settings, slot)
+    return 1 if app is None else _work(app, slot, assigned.group, stop_when_empty)
+
+
+def _succeed(settings: Settings, state: StateDir, assigned: Assignment) -> int:
+    """Be ready first, then ask the holder of the slot to leave, and take over the moment it has."""
+    name = str(assigned.slot)
+    queue = locks.take(state.successor(name))
+    if queue is None:
+        return 0
+    app = _import_app(settings, None)
+    if app is None:
+        return 1
+    signal.alarm(int(interval.life_s(_interval_s(settings, state), assigned.group.time_limit_s)) + 1)
+    seen = slots.see(state, name)
+    if seen.live_note is not None:
+        process.send(seen.live_note.holder, signal.SIGTERM)
+    slot = slots.wait_for(state, name)
+    signal.alarm(0)
+    queue.release()
+    if not _take_account_seat(settings, state, slot, within_s=HANDOVER_S):
+        slot.release()
+        return 0
+    _settle_in(settings, state, slot, assigned.group)
+    return _work(app, slot, assigned.group, stop_when_empty=False)
+
+
+def _take_account_seat(settings: Settings, state: StateDir, slot: Slot, within_s: float = 0.0) -> bool:
+    """Take one of the account's `max_processes` seats for as long as the slot: the bound holds whatever races happen."""
+    last_try = time.monotonic() + within_s
+    while True:
+        for number in range(settings.max_processes):
+            seat = locks.take(state.account(number))
+            if seat is not None:
+                slot.seat = seat
+                return True
+        if time.monotonic() >= last_try:
+            return False
+        time.sleep(0.005)
+
+
+def _settle_in(settings: Settings, state: StateDir, slot: Slot, group: Group) -> None:
+    """Rescue what the slot's last holder left behind, then write ourselves into the slot."""
+    clock = SystemClock()
+    transport = make_transport(settings, clock)
+    held = [one for one in transport.held() if f"/{slot.name}/" in one.holder]
+    if held:
+        seen = slots.Seen(slot.name, None, slot.previous)
+        rescue(transport, find_dead(held, {slot.name: seen}, clock.now()))
+    transport.close()
+    slot.begin(group.queues, _deadline(settings, state, group))
+
+
+def _import_app(settings: Settings, slot: Slot | None) -> App | None:
+    """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
+    try:
+        return load_app(settings)
+    except CronqError as error:
+        reason = str(error)
+        print(f"cronq: {reason}", file=sys.stderr)  # noqa: T201 - the output log
+    except (Exception, SystemExit) as error:
+        import traceback
+
+        traceback.print_exc()
+        reason = f"importing {settings.app} failed: {type(error).__name__}: {error}"
+    emit("consumer_broken", slot=slot.name if slot else "successor", reason=reason)
+    if slot is not None:
+        slot.leave(reason, BROKEN)
+    return None
+
+
+def _work(app: App, slot: Slot, group: Group, stop_when_empty: bool) -> int:
+    from cronq.app.consuming import make_consumer
+
+    _be_nice(group.nice)
+    deadline = _deadline(app.settings, app.state, group)
+    crew = make_consumer(app, slot, group, deadline, _help(app, group), stop_when_empty)
+    gc.collect()
+    gc.freeze()  # what the project imported stays: collections between messages look at the rest only
+    slot.begin(group.queues, deadline, CONSUMING)
+    emit("consumer_started", slot=slot.name, queues=group.queues)
+    return _run(crew, slot)
+
+
+def _run(crew: Crew, slot: Slot) -> int:
+    try:
+        reason, code = crew.consumer.run(), 0
+    except CronqError as error:
+        reason, code = str(error), 1
+        print(f"cronq: {reason}", file=sys.stderr)  # noqa: T201 - the output log
+    emit(
+        "consumer_stopped",
+        slot=slot.name,
+        reason=reason,
+        messages=crew.progress.messages,
+        failures=crew.progress.failures,
+    )
+    slot.leave(reason, BROKEN if code else slots.LEFT)
+    _exit_soon()
+    return code
+
+
+def _exit_soon() -> None:
+    """Let exit handlers run, but not for ever: SIGALRM's default action ends the process."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(PATIENCE_S)
+
+
+def _help(app: App, group: Group) -> Callable[[], None]:
+    """Return what a busy consumer does when the backlog is more than its group is sized for: run the tick early."""
+    size = group.autoscale.desired_size
+    starter = TwiceDetached()
+
+    def call() -> None:
+        if app.transport.depth(group.queues, size + 1) > size:
+            tick(Supervisor(app.settings, app.state, app.transport, app.clock, starter, os.environ), from_cron=False)
+
+    return call
+
+
+def _interval_s(settings: Settings, state: StateDir) -> float:
+    return interval.measured(interval.read(state.ticks), settings.interval_s)
+
+
+def _deadline(settings: Settings, state: StateDir, group: Group) -> float:
+    return SystemClock().monotonic() + interval.life_s(_interval_s(settings, state), group.time_limit_s)
+
+
+def _be_nice(nice: int) -> None:
+    """Give way to web requests. A process that is nicer already stays as it is."""
+    missing = nice - os.nice(0)
+    if missing > 0:
+        os.nice(missing)

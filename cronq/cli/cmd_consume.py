@@ -1,0 +1,58 @@
+"""cronq consume: run messages in this process."""
+
+from __future__ import annotations
+
+import click
+
+from cronq.cli.common import config_option, settings_of
+from cronq.config.durations import parse_duration
+from cronq.config.settings import Settings
+from cronq.errors import UsageError
+
+
+class Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            return parse_duration(float(text) if text.replace(".", "", 1).isdigit() else text)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Duration()
+
+
+@click.command("consume")
+@click.argument("target", metavar="[GROUP]", required=False)
+@click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
+@click.option("--limit", type=click.IntRange(1), help="Leave after so many messages.")
+@click.option("--time-limit", "time_limit_s", type=DURATION, help="Leave after so long, such as 55 or 10m.")
+@click.option("--memory-limit", "memory_limit_mb", type=click.IntRange(8), help="Leave when larger than so many MB.")
+@click.option("--failure-limit", type=click.IntRange(1), help="Leave after so many failed attempts.")
+@click.option("--sleep", "sleep_s", type=DURATION, help="Look again after so long when nothing wakes it.")
+@click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")
+@config_option
+@click.pass_context
+def command(
+    context: click.Context, target: str | None, queues: tuple[str, ...], stop_when_empty: bool, **limits: float | None
+) -> int:
+    """Run messages until a limit is reached. The tick starts `cronq consume GROUP`; people may as well.
+
+    Example: cronq consume --queue high --queue normal --time-limit 10m
+    """
+    from cronq.app.process import ad_hoc, assignment, consume
+
+    settings = settings_of(context)
+    if target is not None and queues:
+        raise UsageError("give a group or --queue, not both")
+    assigned = assignment(settings, target) if target is not None else ad_hoc(queues or _all_queues(settings))
+    given = {name: value for name, value in limits.items() if value is not None}
+    assigned = assigned._replace(group=assigned.group._replace(**given))
+    return consume(settings, assigned, stop_when_empty)
+
+
+def _all_queues(settings: Settings) -> tuple[str, ...]:
+    served = [queue for group in settings.groups for queue in group.queues] or list(settings.inline.queues)
+    return tuple(dict.fromkeys(served))

@@ -1,0 +1,76 @@
+"""cronq tick: what cron runs every minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cronq.cli.common import config_option, settings_of
+from cronq.cli.ticking import make_supervisor, tick_once
+
+if TYPE_CHECKING:
+    from cronq.config.settings import Settings
+    from cronq.supervisor.plan import Plan
+
+
+@click.command("tick")
+@click.option("--wait", "mode", flag_value="wait", help="Stay until the consumers end: for hosts that kill what a cron job leaves behind.")
+@click.option("--run", "mode", flag_value="run", help="Consume in this process: for hosts that let cron start no other.")
+@click.option("--dry-run", "mode", flag_value="dry", help="Print what a tick would do now, and do nothing.")
+@config_option
+@click.pass_context
+def command(context: click.Context, mode: str | None) -> int:
+    """Count consumers, rescue, scale, start what is missing, and exit.
+
+    Example: * * * * * /home/ada/venv/bin/cronq tick --config /home/ada/shop/cronq.toml
+    """
+    if mode is None:
+        return tick_once(context.obj)
+    settings = settings_of(context)
+    modes = {"wait": _tick_and_wait, "run": _tick_and_consume, "dry": _show_plan}
+    return modes[mode](settings)
+
+
+def _tick_and_wait(settings: Settings) -> int:
+    from cronq.supervisor.spawn import Attached
+    from cronq.supervisor.tick import tick
+
+    starter = Attached()
+    tick(make_supervisor(settings, starter))
+    starter.wait()
+    return 0
+
+
+def _tick_and_consume(settings: Settings) -> int:
+    """Tick without starting anything, then be the first consumer that it would have started."""
+    from cronq.app.process import assignment, consume
+    from cronq.supervisor.tick import tick
+
+    targets: list[str] = []
+    plan = tick(make_supervisor(settings, lambda command: bool(targets.append(command.argv[-1])) or True))
+    started = [*plan.start, *plan.succeed] if plan else []
+    return consume(settings, assignment(settings, started[0])) if started else 0
+
+
+def _show_plan(settings: Settings) -> int:
+    from cronq.supervisor.plan import decide
+    from cronq.supervisor.spawn import Detached
+    from cronq.supervisor.tick import see
+
+    supervisor = make_supervisor(settings, Detached())
+    sight = see(supervisor)
+    for line in _lines(decide(settings, sight), sight.interval_s, settings):
+        click.echo(line)
+    return 0
+
+
+def _lines(plan: Plan, interval_s: float, settings: Settings) -> list[str]:
+    lines = [f"interval {interval_s:.0f} s, at most {settings.max_processes} consumers in all"]
+    for group, wanted in plan.wanted.items():
+        starts = plan.start.count(group)
+        lines.append(f"{group}: {plan.live[group]} live, {wanted} wanted, {starts} to start")
+    lines += [f"rescue {one.held.count} messages of {one.held.holder}: {one.evidence.cause}" for one in plan.rescue]
+    lines += [f"{'kill' if stop.kill else 'end'} {stop.note.holder}: {stop.reason}" for stop in plan.stop]
+    lines += [f"{slot}: start a successor" for slot in plan.succeed]
+    return lines

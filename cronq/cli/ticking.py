@@ -1,0 +1,59 @@
+"""`cronq tick` without click: load the configuration, tick, be silent."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cronq import events
+from cronq.app.transports import make_transport
+from cronq.clock import SystemClock
+from cronq.config import load
+from cronq.errors import CronqError
+from cronq.host.log import EventLog
+from cronq.host.state_dir import StateDir, read_text, replace_text
+from cronq.supervisor.spawn import Detached
+from cronq.supervisor.tick import Supervisor, is_pressure, tick
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cronq.config.settings import Settings
+    from cronq.supervisor.spawn import Starter
+
+BUSY_TIMEOUT_S = 0.5  # a tick is gone within a second; what it could not do now the next one does
+COMPLAIN_EVERY_S = 3600.0
+
+
+def tick_once(config: str | None) -> int:
+    """Tick as cron does. Silent and 0 when all is well or the host has no room; a problem is printed once an hour."""
+    settings = load(config)
+    supervisor = make_supervisor(settings, Detached())
+    try:
+        tick(supervisor)
+    except (CronqError, OSError, MemoryError) as error:
+        if is_pressure(error):
+            events.emit("pressure", what=f"a whole tick ({error})")
+            return 0
+        return _complain(supervisor.state, error)
+    return 0
+
+
+def make_supervisor(settings: Settings, start: Starter) -> Supervisor:
+    """Return what a tick works with; the state directory is made or refused here. Raises StateDirError."""
+    state = StateDir(settings.state_dir)
+    state.prepare()
+    events.listeners.append(EventLog(state.log, "tick"))
+    clock = SystemClock()
+    transport = make_transport(settings, clock, BUSY_TIMEOUT_S)
+    return Supervisor(settings, state, transport, clock, start, os.environ)
+
+
+def _complain(state: StateDir, error: BaseException) -> int:
+    """Tell the person whom cron mails to, but not the same thing every minute."""
+    path = f"{state.run}/complaint"
+    now = SystemClock().now()
+    told_at, _, told = (read_text(path) or "").partition(" ")
+    if told != str(error) or not 0 <= now - float(told_at) < COMPLAIN_EVERY_S:
+        sys.stderr.write(f"cronq tick: {error}\n")
+        replace_text(path, f"{now:.0f} {error}")
+    return 1

@@ -1,0 +1,114 @@
+"""What a tick should do, decided from what it saw. Pure: the same sight gives the same plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.scale import Demand, desired, missing
+from cronq.supervisor.backoff import Backoff, judge
+from cronq.supervisor.interval import life_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cronq.config.settings import Group, Settings
+    from cronq.supervisor.rescue import Dead
+    from cronq.supervisor.slots import Seen, SlotNote
+
+OVERDUE_GRACE_S = 5.0  # after a message's timeout: its own SIGALRM comes first
+STUCK_S = 30.0  # an idle consumer that is so long past its deadline hangs
+
+
+class Sight(NamedTuple):
+    """Everything a tick looks at before it decides. Monotonic and wall seconds, per-group maps by group name."""
+
+    now: float
+    monotonic: float
+    interval_s: float
+    slots: Sequence[Seen]
+    depth: Mapping[str, int]
+    dead: Sequence[Dead] = ()
+    has_successor: frozenset[str] = frozenset()
+    backoff: Mapping[str, Backoff] = {}  # noqa: RUF012 - never changed
+    paused_until: float = 0.0
+    signalled: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+
+
+class Stop(NamedTuple):
+    """End a consumer that is overdue: politely first, by SIGKILL at the tick after."""
+
+    note: SlotNote
+    reason: str
+    kill: bool
+
+
+class Plan(NamedTuple):
+    """What to do, in this order."""
+
+    rescue: Sequence[Dead] = ()
+    stop: Sequence[Stop] = ()
+    start: Sequence[str] = ()
+    succeed: Sequence[str] = ()
+    backoff: Mapping[str, Backoff] = {}  # noqa: RUF012 - never changed
+    wanted: Mapping[str, int] = {}  # noqa: RUF012 - never changed
+    live: Mapping[str, int] = {}  # noqa: RUF012 - never changed
+
+
+def decide(settings: Settings, sight: Sight) -> Plan:
+    """Return what this tick should do."""
+    live = {group.name: [seen for seen in sight.slots if seen.is_live and seen.group == group.name] for group in settings.groups}
+    backoff = {group.name: _backoff(group, sight) for group in settings.groups}
+    demands = [_demand(group, sight, len(live[group.name])) for group in settings.groups]
+    may_start = sight.now >= sight.paused_until
+    able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.now)]
+    others = sum(len(live[demand.group]) for demand in demands if demand not in able)
+    starts = missing(able, settings.max_processes - others)
+    wanted = {one.group: desired(one.depth, one.desired_size, one.min, one.max) for one in demands}
+    return Plan(
+        rescue=sight.dead,
+        stop=[stop for seen in sight.slots if (stop := _overdue(seen, sight)) is not None],
+        start=[group for group, count in starts.items() for _ in range(count)],
+        succeed=[
+            seen.name
+            for group in settings.groups
+            if may_start
+            for seen in _ending(group, live[group.name], sight)[: wanted[group.name]]
+            if seen.name not in sight.has_successor
+        ],
+        backoff={name: found for name, found in backoff.items() if found != sight.backoff.get(name, Backoff())},
+        wanted=wanted,
+        live={name: len(seen) for name, seen in live.items()},
+    )
+
+
+def _demand(group: Group, sight: Sight, live: int) -> Demand:
+    size = group.autoscale
+    return Demand(group.name, sight.depth.get(group.name, 0), live, size.desired_size, size.min, size.max)
+
+
+def _backoff(group: Group, sight: Sight) -> Backoff:
+    slots = [seen for seen in sight.slots if seen.group == group.name]
+    return judge(sight.backoff.get(group.name, Backoff()), slots, sight.interval_s, sight.now)
+
+
+def _ending(group: Group, live: Sequence[Seen], sight: Sight) -> list[Seen]:
+    """Return the live consumers that will have ended before the tick after this one can do anything about it."""
+    soon = sight.monotonic + 1.25 * sight.interval_s
+    if life_s(sight.interval_s, group.time_limit_s) < 0.5 * sight.interval_s:
+        return []  # meant to live for a part of each interval only
+    return [seen for seen in live if seen.live_note is not None and seen.live_note.deadline <= soon]
+
+
+def _overdue(seen: Seen, sight: Sight) -> Stop | None:
+    note = seen.live_note
+    if note is None or seen.is_inline:
+        return None
+    if note.must_end and sight.monotonic > note.must_end + OVERDUE_GRACE_S:
+        reason = "its message ran past its timeout"
+    elif note.is_idle and note.deadline and sight.monotonic > note.deadline + STUCK_S:
+        reason = "it hangs past its time limit"
+    else:
+        return None
+    return Stop(note, reason, kill=sight.signalled.get(seen.name) == str(note.holder))
+
+

@@ -1,0 +1,153 @@
+"""The tick: see, decide, act, and leave within a second."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.errors import TransportError
+from cronq.events import emit
+from cronq.host import locks, process
+from cronq.host.state_dir import read_text, replace_text
+from cronq.supervisor import backoff, interval, slots
+from cronq.supervisor.plan import Plan, Sight, decide
+from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor.spawn import consume_command
+from cronq.supervisor.tidy import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cronq.clock import Clock
+    from cronq.config.settings import Settings
+    from cronq.host.state_dir import StateDir
+    from cronq.supervisor.spawn import Starter
+    from cronq.transports.base import Held, Transport
+
+
+FROM_CRON_WAITS_S = 0.5  # for a burst to end: a minute without a tick would be a minute without succession
+
+
+class Supervisor(NamedTuple):
+    """What a tick works with. `start` starts consumers, `environ` is what they inherit."""
+
+    settings: Settings
+    state: StateDir
+    transport: Transport
+    clock: Clock
+    start: Starter
+    environ: Mapping[str, str]
+
+
+def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
+    """Do what is due and return what was done; None when another tick is at it.
+
+    A tick that is not from cron (a burst, a web request) is not counted when the interval is measured.
+    """
+    lock = locks.take(supervisor.state.tick_lock, within_s=FROM_CRON_WAITS_S if from_cron else 0.0)
+    if lock is None:
+        return None
+    try:
+        if from_cron:
+            interval.note(supervisor.state.ticks, supervisor.clock.now())
+        plan = decide(supervisor.settings, see(supervisor))
+        carry_out(supervisor, plan)
+        tidy(supervisor.settings, supervisor.state, supervisor.transport)
+    finally:
+        lock.release()
+    return plan
+
+
+def see(supervisor: Supervisor) -> Sight:
+    """Look at everything a decision needs; change nothing."""
+    settings, state, clock = supervisor.settings, supervisor.state, supervisor.clock
+    held = supervisor.transport.held()  # before the slots: see find_dead
+    seen = slots.survey(state)
+    dead = find_dead(held, {one.name: one for one in seen}, clock.now())
+    rescuable = {one.held.holder: one.held.count for one in dead}
+    return Sight(
+        now=clock.now(),
+        monotonic=clock.monotonic(),
+        interval_s=interval.measured(interval.read(state.ticks), settings.interval_s),
+        slots=seen,
+        depth=_depths(supervisor, sum(rescuable.values())),
+        dead=dead,
+        has_successor=frozenset(one.name for one in seen if locks.holder_pid(state.successor(one.name)) is not None),
+        backoff={group.name: backoff.read(state.backoff(group.name)) for group in settings.groups},
+        paused_until=_paused_until(state),
+        signalled=_signalled(state),
+    )
+
+
+def carry_out(supervisor: Supervisor, plan: Plan) -> None:
+    """Do what the plan says, in its order."""
+    rescue(supervisor.transport, plan.rescue)
+    _extend(supervisor, supervisor.transport.held())
+    _stop_overdue(supervisor.state, plan)
+    for group, found in plan.backoff.items():
+        backoff.write(supervisor.state.backoff(group), found)
+        if found.deaths:
+            emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.now())
+    for target in (*plan.start, *plan.succeed):
+        command = consume_command(supervisor.settings, supervisor.state, target, supervisor.environ)
+        if not supervisor.start(command):
+            emit("pressure", what="another process")
+            return
+        emit("spawned", target=target)
+
+
+def _depths(supervisor: Supervisor, rescued: int) -> dict[str, int]:
+    """Return the ready messages per group, counted no further than its maximum can tell apart."""
+    depths = {}
+    for group in supervisor.settings.groups:
+        enough = group.autoscale.desired_size * group.autoscale.max
+        depths[group.name] = min(enough, supervisor.transport.depth(group.queues, enough) + rescued)
+    return depths
+
+
+def _extend(supervisor: Supervisor, held: Sequence[Held]) -> None:
+    """Lengthen the reservations of this host's living consumers, so that no other host takes them for dead."""
+    now = supervisor.clock.now()
+    lapse_s = interval.lapse_s(interval.measured(interval.read(supervisor.state.ticks), supervisor.settings.interval_s))
+    mine = process.host_name() + "/"
+    for one in held:
+        if one.holder.startswith(mine) and one.until < now + lapse_s / 2:
+            supervisor.transport.extend(one.holder, now + lapse_s)
+
+
+def _stop_overdue(state: StateDir, plan: Plan) -> None:
+    signalled = []
+    for stop in plan.stop:
+        number = signal.SIGKILL if stop.kill else signal.SIGTERM
+        if process.send(stop.note.holder, number):
+            emit("stopped", signal=number.name, holder=stop.note.holder, reason=stop.reason)
+            signalled.append(f"{stop.note.holder.slot} {stop.note.holder}\n")
+    if signalled or os.path.exists(_overdue_file(state)):
+        replace_text(_overdue_file(state), "".join(signalled))
+
+
+def _signalled(state: StateDir) -> dict[str, str]:
+    """Return which holders the last tick has asked to end, by slot."""
+    lines = (read_text(_overdue_file(state)) or "").splitlines()
+    return {slot: holder for slot, _, holder in (line.partition(" ") for line in lines)}
+
+
+def _overdue_file(state: StateDir) -> str:
+    return f"{state.run}/overdue"
+
+
+def _paused_until(state: StateDir) -> float:
+    """Return until when `cronq stop --for` wants nothing started."""
+    try:
+        return float(read_text(state.stop) or 0)
+    except ValueError:
+        return 0.0
+
+
+def is_pressure(error: BaseException) -> bool:
+    """Tell whether an error means that the host has no room now, which a tick bears in silence."""
+    if isinstance(error, TransportError):
+        return error.pressure
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in process.PRESSURE)
+
