@@ -7,7 +7,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from cronq.app.outbox import hold, opened
+from cronq.app.outbox import Outbox, hold, opened
 from cronq.app.ref import Ref
 from cronq.app.registry import Registry
 from cronq.clock import SystemClock
@@ -111,7 +111,7 @@ class App:
                 refs += self.send_calls(task, [((message,), {})], wanted)
         return refs
 
-    def outbox(self) -> AbstractContextManager[list[Message]]:
+    def outbox(self) -> AbstractContextManager[Outbox]:
         """Hold messages back: sent together at the end of the `with` block, dropped when an exception leaves it."""
         return opened(self.send)
 

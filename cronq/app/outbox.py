@@ -13,34 +13,59 @@ if TYPE_CHECKING:
 
     from cronq.message import Message
 
-_open_box: ContextVar[list[Message] | None] = ContextVar("cronq_outbox", default=None)
+_open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=None)
+
+
+class Outbox:
+    """Open from its making until `close()`; what it holds is then sent or dropped by `settle()`."""
+
+    __slots__ = ("_send", "_token", "messages")
+
+    def __init__(self, send: Callable[[list[Message]], None]) -> None:
+        self._send = send
+        self.messages: list[Message] = []
+        self._token = _open_outbox.set(self)
+
+    def close(self) -> None:
+        """Hold nothing back from now on. An outer outbox is open again."""
+        _open_outbox.reset(self._token)
+
+    def settle(self, has_failed: bool) -> int:
+        """Send all messages in one transaction, or drop them; return how many were sent.
+
+        Inside an outer outbox they go there: it alone knows whether all went well.
+        """
+        if has_failed:
+            self.drop()
+        if self.messages and not hold(self.messages):
+            self._send(self.messages)
+        return len(self.messages)
+
+    def drop(self) -> None:
+        """Forget the messages, with a line in the log."""
+        if self.messages:
+            emit("dropped", count=len(self.messages), tasks=sorted({message.task for message in self.messages}))
+            self.messages = []
 
 
 def hold(messages: list[Message]) -> bool:
     """Put messages into the open outbox. False when none is open: send them now."""
-    box = _open_box.get()
-    if box is None:
+    outbox = _open_outbox.get()
+    if outbox is None:
         return False
-    box.extend(messages)
+    outbox.messages += messages
     return True
 
 
 @contextmanager
-def opened(send: Callable[[list[Message]], None]) -> Iterator[list[Message]]:
-    """Hold messages back; send them in one transaction at the end, drop them when an exception passes.
-
-    An inner outbox hands its messages to the outer one, which alone knows whether all went well.
-    Clearing the yielded list drops what is in it.
-    """
-    box: list[Message] = []
-    token = _open_box.set(box)
+def opened(send: Callable[[list[Message]], None]) -> Iterator[Outbox]:
+    """Hold messages back; send them in one transaction at the end, drop them when an exception passes."""
+    outbox = Outbox(send)
     try:
-        yield box
+        yield outbox
     except BaseException:
-        if box:
-            emit("dropped", count=len(box), tasks=sorted({message.task for message in box}))
+        outbox.drop()
         raise
     finally:
-        _open_box.reset(token)
-    if box and not hold(box):
-        send(box)
+        outbox.close()
+    outbox.settle(has_failed=False)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from cronq.consumer.leaving import Leaving
     from cronq.consumer.limits import Progress
     from cronq.consumer.post import Post
-    from cronq.consumer.rest import Rest
+    from cronq.consumer.rest import NoRest, Rest
     from cronq.consumer.runner import Call, Runner
     from cronq.transports.base import Transport
 
 SHARE_AFTER_S = 2 * TARGET_S  # a batch that takes so long was misjudged: others may have what is left of it
 _TROUBLE_WAIT_S = 30.0
+_PATIENT_TRIES = 3  # of a consumer that is meant to leave soon
 
 
 class Duty(NamedTuple):
@@ -55,9 +56,10 @@ class Consumer:
         *,
         leaving: Leaving,
         progress: Progress,
-        rest: Rest,
+        rest: Rest | NoRest,
         clock: Clock,
         batch: BatchSize | None = None,
+        first_position: int = 1,
         looked: Callable[[bool], None] = lambda busy: None,
         share_after: Callable[[float | None], None] = lambda seconds: None,
     ) -> None:
@@ -74,7 +76,7 @@ class Consumer:
         self._share_after = share_after
         self._waiting: deque[Message] = deque()
         self._ended: list[Outcome] = []
-        self._position = 1
+        self._position = first_position
         self._batch_began = clock.monotonic()
         self._batch_count = 0
         self._was_idle = False
@@ -89,6 +91,11 @@ class Consumer:
         finally:
             self._hand_over()
         return reason
+
+    @property
+    def position(self) -> int:
+        """The number that the next reservation will get."""
+        return self._position
 
     def step(self) -> str | None:
         """Run one message, or look for messages, or rest. Return the reason to leave, if there is one now."""
@@ -211,9 +218,9 @@ class Consumer:
 
     def _bear(self, error: TransportError) -> None:
         """Wait out a full disk or a held lock; nothing is lost meanwhile. Anything else ends the consumer."""
-        if not error.pressure:
-            raise error
         self._troubles += 1
+        if not error.pressure or (self._duty.stop_when_empty and self._troubles > _PATIENT_TRIES):
+            raise error
         emit("trouble", error=error)
         self._rest.briefly(min(2.0**self._troubles / 4, _TROUBLE_WAIT_S))
 

@@ -16,6 +16,19 @@ class Bells(Protocol):
     def ring(self) -> None: ...
 
 
+class NoRest:
+    """For a consumer that never waits: it leaves when nothing is ready."""
+
+    def until_work(self, has_work: Callable[[], bool], next_at: Callable[[], float | None]) -> None:
+        """Do not wait for work."""
+
+    def briefly(self, seconds: float) -> None:
+        """Do not wait for better times."""
+
+    def pass_on(self) -> None:
+        """Wake nobody."""
+
+
 class Rest:
     """Sleeps until a bell rings, at most until the next thing that is known to come.
 

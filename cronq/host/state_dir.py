@@ -22,6 +22,7 @@ class StateDir:
         self.tick_lock = f"{path}/run/tick.lock"
         self.ticks = f"{path}/ticks"
         self.stop = f"{path}/stop"
+        self.durations = f"{path}/durations"
         self.log = f"{path}/log/cronq.log"
         self.output = f"{path}/log/output.log"
 

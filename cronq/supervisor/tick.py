@@ -75,7 +75,7 @@ def see(supervisor: Supervisor) -> Sight:
         dead=dead,
         has_successor=frozenset(one.name for one in seen if locks.holder_pid(state.successor(one.name)) is not None),
         backoff={group.name: backoff.read(state.backoff(group.name)) for group in settings.groups},
-        paused_until=_paused_until(state),
+        paused_until=paused_until(state),
         signalled=_signalled(state),
     )
 
@@ -137,7 +137,7 @@ def _overdue_file(state: StateDir) -> str:
     return f"{state.run}/overdue"
 
 
-def _paused_until(state: StateDir) -> float:
+def paused_until(state: StateDir) -> float:
     """Return until when `cronq stop --for` wants nothing started."""
     try:
         return float(read_text(state.stop) or 0)

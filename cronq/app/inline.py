@@ -1,0 +1,128 @@
+"""Working on the queues inside a process that has something else to do: a web server's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cronq.app.consuming import lapse_s, tasks_of
+from cronq.consumer import durations
+from cronq.consumer.batch import BatchSize
+from cronq.consumer.leaving import Leaving
+from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.loop import Consumer, Duty
+from cronq.consumer.rest import NoRest
+from cronq.consumer.runner import Runner
+from cronq.errors import TaskTimeout
+from cronq.events import emit
+from cronq.host.process import memory_mb
+from cronq.host.state_dir import read_text
+from cronq.supervisor import slots
+from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor.single import group_for, start_one
+from cronq.supervisor.spawn import TwiceDetached
+from cronq.supervisor.tick import Supervisor
+
+if TYPE_CHECKING:
+    from cronq.app.application import App
+    from cronq.inline import Decision
+    from cronq.supervisor.slots import Slot
+
+_SURVIVES = (Exception, TaskTimeout)  # SystemExit is how a web server ends its worker
+
+
+def is_held(app: App) -> bool:
+    """Tell whether a consumer holds a slot for one of the inline queues, whatever it is busy with."""
+    wanted = set(app.settings.inline.queues)
+    for seen in slots.survey(app.state):
+        if seen.is_live and not seen.is_inline and (seen.live_note is None or wanted & set(seen.live_note.queues)):
+            return True
+    return False
+
+
+def work(app: App, slot: Slot, decision: Decision) -> None:
+    """Carry a decision out in an inline slot: run messages, then start a consumer for what is left, or go on."""
+    began = app.clock.monotonic()
+    _rescue_all(app)
+    slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
+    drain = _Drain(app, slot, decision.messages)
+    reason = drain.until(began + decision.budget_s)
+    if decision.spawns and app.transport.depth(app.settings.inline.queues, 1):
+        if _start_consumer(app):
+            reason = "a consumer was started for the rest"
+        else:
+            reason = drain.until(began + decision.fallback_s)
+    done = drain.progress
+    if done.messages:
+        emit("inline", messages=done.messages, failures=done.failures, reason=reason)
+
+
+class _Drain:
+    """Runs messages until the queues are empty, the time is over, or as many were run as the request may run.
+
+    It can be continued: positions go on rising, as the note in the slot needs.
+    """
+
+    def __init__(self, app: App, slot: Slot, messages: int | None) -> None:
+        self._app = app
+        self._slot = slot
+        self._messages = messages
+        self._position = 1
+        self.progress = Progress()
+
+    def until(self, deadline: float) -> str:
+        """Run messages until `deadline` (monotonic seconds) at most; return why it ended."""
+        left_s = deadline - self._app.clock.monotonic()
+        if left_s <= 0:
+            return "no time left"
+        consumer = self._consumer(deadline, left_s)
+        try:
+            return consumer.run()
+        finally:
+            self._position = consumer.position
+
+    def _consumer(self, deadline: float, left_s: float) -> Consumer:
+        app, inline = self._app, self._app.settings.inline
+        limits: list[Limit] = [
+            TimeLimit(deadline, app.clock),
+            MemoryLimit(inline.memory_limit_mb, memory_mb, app.clock),
+        ]
+        if self._messages is not None:
+            limits.append(MessageLimit(self._messages))
+        return Consumer(
+            app.transport,
+            Runner(tasks_of(app), app.clock, survives=_SURVIVES),
+            Duty(inline.queues, lapse_s(app), stop_when_empty=True, without_tasks=_unfit(app, left_s)),
+            self._slot,
+            leaving=Leaving(self.progress, limits),
+            progress=self.progress,
+            rest=NoRest(),
+            clock=app.clock,
+            batch=BatchSize(most=1),
+            first_position=self._position,
+        )
+
+
+def _unfit(app: App, left_s: float) -> list[str]:
+    """Return the tasks that must not run here: marked `inline=False`, or known to take longer than there is time."""
+    known = durations.from_text(read_text(app.state.durations) or "")
+    return [task.name for task in app.registry if not task.options.inline or known.get(task.name, 0.0) > left_s]
+
+
+def _rescue_all(app: App) -> None:
+    """Take back what the dead left. Without cron there is no tick that would."""
+    held = app.transport.held()
+    if held:
+        seen = {one.name: one for one in slots.survey(app.state)}
+        rescue(app.transport, find_dead(held, seen, app.clock.now()))
+
+
+def _start_consumer(app: App) -> bool:
+    group = group_for(app.settings, app.settings.inline.queues)
+    if group is None or app.settings.path is None:
+        return False  # a consumer of its own process could not know this configuration
+    supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)
+    started = start_one(supervisor, group)
+    if started:
+        emit("inline_spawned", target=group.name)
+    return started

@@ -1,0 +1,62 @@
+"""Work after the response: decide, take the inline slot without waiting, work, leave no trace in the response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq import events
+from cronq.app.inline import is_held, work
+from cronq.host.log import EventLog
+from cronq.inline import Facts, decide
+from cronq.supervisor import slots
+from wsgi_hooks.servers import server_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cronq.app import App
+
+GROUP = "inline"
+
+
+def drain_after(
+    app: App,
+    environ: Mapping[str, Any],
+    headers: Mapping[str, str],
+    *,
+    is_page_view: bool,
+    enqueued: int,
+    elapsed_s: float,
+) -> None:
+    """Work on the inline queues as far as it is this process's turn. Errors go to the event log, never further."""
+    _listen(app)
+    try:
+        server = server_of(environ)
+        app.state.prepare()
+        facts = Facts(
+            is_attended=False,
+            is_held=is_held(app),
+            is_page_view=is_page_view,
+            enqueued=enqueued,
+            elapsed_s=elapsed_s,
+            answers_early=server.answers_early(environ, headers),
+        )
+        decision = decide(facts, app.settings.inline)
+        if decision.is_nothing or not app.transport.depth(app.settings.inline.queues, 1):
+            return
+        slot = slots.take(app.state, GROUP, app.settings.inline.max_processes)
+        if slot is None:
+            return
+        try:
+            server.finish(environ)
+            work(app, slot, decision)
+        finally:
+            slot.leave("the request is over")
+    except Exception as error:  # the visitor has an answer already; whatever fails here is for the log
+        events.emit("trouble", error=error)
+
+
+def _listen(app: App) -> None:
+    """Have events of this process logged, once."""
+    if not any(isinstance(listener, EventLog) for listener in events.listeners):
+        events.listeners.append(EventLog(app.state.log, "web"))
