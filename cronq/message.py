@@ -1,7 +1,5 @@
 """A message, the states it can be in, and how an attempt at it can end."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

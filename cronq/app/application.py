@@ -66,7 +66,7 @@ class App:
     @cached_property
     def transport(self) -> Transport:
         """The transport of the configuration, opened with the first message."""
-        from cronq.app.transports import make_transport
+        from cronq.transports.from_url import make_transport
 
         if self.settings.transport.startswith("sqlite:"):
             self.state.prepare()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cronq import events
 from cronq.app.loading import load_app
-from cronq.app.transports import make_transport
+from cronq.transports.from_url import make_transport
 from cronq.clock import SystemClock
 from cronq.config.settings import Autoscale, Group
 from cronq.errors import CronqError, UsageError

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cronq.cli.common import config_option, settings_of
-from cronq.config.durations import parse_duration
+from cronq.cli.common import DURATION, config_option, settings_of
 from cronq.config.settings import Settings
 from cronq.errors import UsageError
-
-
-class Duration(click.ParamType):
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value)
-        try:
-            return parse_duration(float(text) if text.replace(".", "", 1).isdigit() else text)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION = Duration()
 
 
 @click.command("consume")

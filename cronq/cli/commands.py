@@ -14,7 +14,13 @@ from cronq.errors import CronqError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("init", "check", "crontab", "tick", "consume", "drain", "status", "enqueue", "queues", "stop")
+CHAPTERS = {
+    "Set up": ("init", "check", "crontab"),
+    "Look and steer": ("status", "queues", "stop"),
+    "Work by hand": ("enqueue", "drain"),
+    "What cron runs": ("tick", "consume"),
+}
+NAMES = tuple(name for names in CHAPTERS.values() for name in names)
 
 
 class Commands(click.Group):
@@ -30,6 +36,20 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in NAMES:
+            ctx.fail(_unknown(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what people want to do, not by the alphabet."""
+        for chapter, names in CHAPTERS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(chapter):
+                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in found if command])
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(cronq.__version__, prog_name="cronq")
@@ -39,6 +59,7 @@ def cli(context: click.Context, config: str | None) -> None:
     """Background work by cron: priority queues, time-limited consumers, no daemon.
 
     Start with `cronq init`. One crontab line, which it prints, keeps everything going.
+    `cronq COMMAND --help` tells more, with an example.
     """
     context.obj = config
 
@@ -59,4 +80,15 @@ def run(words: Sequence[str]) -> int:
     except CronqError as error:
         sys.stderr.write(f"cronq: {error}\n")
         return error.exit_code
+    except OSError as error:  # a full disk, a file of somebody else: the user's business, not a fault of the program
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"cronq: {where}{error.strerror or error}\n")
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _unknown(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, NAMES, n=2)
+    return f"no such command {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")

@@ -1,21 +1,41 @@
-"""What several commands share: the --config option, JSON output, and opening the configured project."""
+"""What several commands share: options, JSON output, and opening the configured project."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cronq.config import load
+from cronq.config.durations import parse_duration
+from cronq.errors import ConfigError, CronqError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cronq.app import App
     from cronq.config.settings import Settings
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Duration(click.ParamType):
+    """An option that takes `90`, `90s`, `10m` or `PT10M`, and gives seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Duration()
 
 
 def config_option(function: F) -> F:
@@ -44,11 +64,29 @@ def settings_of(context: click.Context) -> Settings:
     return load(context.obj or None)
 
 
+def settings_with_file(context: click.Context) -> Settings:
+    """Return the settings of a file that exists. Raises UsageError when there is none: defaults will not do."""
+    settings = settings_of(context)
+    if settings.path is None:
+        raise UsageError(f"there is no cronq.toml in {settings.base_dir}: write one with `cronq init`, or give --config")
+    return settings
+
+
 def app_of(settings: Settings) -> App:
-    """Return the project's App, imported as consumers import it."""
+    """Return the project's App, imported as consumers import it; what it prints meanwhile goes to stderr.
+
+    Raises ConfigError when the import fails, with the line of the project where it did.
+    """
     from cronq.app.loading import load_app
 
-    return load_app(settings)
+    try:
+        with redirect_stdout(sys.stderr):
+            return load_app(settings)
+    except CronqError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}{_place(error)}"
+        raise ConfigError(f"{settings.path}: app = {settings.app!r}: importing it failed: {said}") from error
 
 
 def bare_app(settings: Settings) -> App:
@@ -58,5 +96,27 @@ def bare_app(settings: Settings) -> App:
     return App(settings)
 
 
+def known_queues(settings: Settings) -> list[str]:
+    """Return every queue that the configuration names, the most important first."""
+    served = [queue for group in settings.groups for queue in group.queues]
+    return list(dict.fromkeys([*served, *settings.inline.queues, *settings.queues, *settings.routing.values()]))
+
+
+def refuse_unknown_queues(given: Sequence[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a queue that is not among those known: a new one by a slip of the pen helps nobody."""
+    for queue in given:
+        if queue not in known:
+            raise UsageError(f"queue {queue!r}: there is none of that name; there are {', '.join(known) or 'none yet'}")
+
+
 def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, default=str))
+
+
+def _place(error: BaseException) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError) or not frames:
+        return ""  # its text names the line already
+    return f" ({os.path.relpath(frames[-1].filename)}, line {frames[-1].lineno})"

@@ -7,14 +7,29 @@ two when they are given any other option; both roads end in the same functions.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-def main(argv: list[str] | None = None) -> int:
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    words = sys.argv[1:]
+    code = run(words)
+    if _short_road(words)[0] == ["tick"]:
+        sys.stderr.flush()
+        os._exit(code)  # a tick has nothing to tear down, and tearing down the interpreter costs 4 ms a minute
+    sys.exit(code)
+
+
+def run(words: list[str]) -> int:
     """Run one command and return its exit code: 0 fine, 1 found a problem it names, 2 wrong use or configuration."""
     from cronq.errors import CronqError
 
-    words = sys.argv[1:] if argv is None else argv
     try:
         return _run(words)
     except CronqError as error:
@@ -25,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     command, config = _short_road(words)
     if command == ["tick"]:
+        gc.disable()  # no collection is worth its time in a process that lives for 20 ms
         from cronq.cli.ticking import tick_once
 
         return tick_once(config)

@@ -6,19 +6,18 @@ import os
 import sys
 
 from cronq import events
-from cronq.app.transports import make_transport
+from cronq.transports.from_url import make_transport
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.errors import CronqError
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
-from cronq.supervisor.spawn import Detached
 from cronq.supervisor.tick import Supervisor, is_pressure, tick
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
-    from cronq.supervisor.spawn import Starter
+    from cronq.supervisor.spawn import Command, Starter
 
 BUSY_TIMEOUT_S = 0.5  # a tick is gone within a second; what it could not do now the next one does
 COMPLAIN_EVERY_S = 3600.0
@@ -27,7 +26,7 @@ COMPLAIN_EVERY_S = 3600.0
 def tick_once(config: str | None) -> int:
     """Tick as cron does. Silent and 0 when all is well or the host has no room; a problem is printed once an hour."""
     settings = load(config)
-    supervisor = make_supervisor(settings, Detached())
+    supervisor = make_supervisor(settings, _start)
     try:
         tick(supervisor)
     except (CronqError, OSError, MemoryError) as error:
@@ -36,6 +35,12 @@ def tick_once(config: str | None) -> int:
             return 0
         return _complain(supervisor.state, error)
     return 0
+
+
+def _start(command: Command) -> bool:
+    from cronq.supervisor.spawn import Detached
+
+    return Detached()(command)
 
 
 def make_supervisor(settings: Settings, start: Starter) -> Supervisor:

@@ -1,48 +1,16 @@
-"""The event log: what happened, one line each, in words written only here."""
+"""The event log: what happened, one line each."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cronq.host.state_dir import open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-_WORDS: dict[str, Callable[[Any], str]] = {
-    "consumer_started": lambda facts: f"{facts['slot']} consumes {' '.join(facts['queues'])}",
-    "consumer_stopped": lambda facts: (
-        f"{facts['slot']} leaves after {facts['messages']} messages, {facts['failures']} failed: {facts['reason']}"
-    ),
-    "consumer_broken": lambda facts: f"{facts['slot']} cannot work: {facts['reason']}",
-    "spawned": lambda facts: f"started a consumer for {facts['target']}",
-    "pressure": lambda facts: f"the host has no room now for {facts['what']}: trying again at the next tick",
-    "rescued": lambda facts: (
-        f"rescued from {facts['holder']}: {facts['released']} back in their queues, {facts['failed']} failed, "
-        f"{facts['finished']} had finished; {facts['cause']}"
-    ),
-    "stopped": lambda facts: f"sent {facts['signal']} to {facts['holder']}: {facts['reason']}",
-    "backed_off": lambda facts: (
-        f"consumers of {facts['group']} died young {facts['deaths']} times: next start in {facts['delay_s']:.0f} s"
-    ),
-    "released": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} failed at attempt {facts['message'].attempt}, again in "
-        f"{facts['delay_s']:.0f} s: {_brief(facts['error'])}"
-    ),
-    "failed": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
-    ),
-    "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
-    "result_not_kept": lambda facts: f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}",
-    "trouble": lambda facts: f"waiting for better times: {facts['error']}",
-    "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
-    "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",
-    "inline_spawned": lambda facts: f"no consumer lives: started one for {facts['target']} from a web request",
-}
-
+    from collections.abc import Mapping
 
 class EventLog:
     """Appends events that have words to a file; one write per line, so that lines of many processes do not mix."""
@@ -52,11 +20,13 @@ class EventLog:
         self._who = who
 
     def __call__(self, name: str, facts: Mapping[str, object]) -> None:
-        words = _WORDS.get(name)
+        from cronq.host.wording import words_for
+
+        words = words_for(name, facts)
         if words is None:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        line = f"{stamp} {self._who}[{os.getpid()}] {_one_line(words(facts))}\n"
+        line = f"{stamp} {self._who}[{os.getpid()}] {words}\n"
         try:
             descriptor = open_private(self._path, os.O_WRONLY | os.O_APPEND)
             try:
@@ -65,12 +35,3 @@ class EventLog:
                 os.close(descriptor)
         except OSError as error:  # a full disk must not stop the work that the line is about
             sys.stderr.write(f"cronq: {self._path}: {error.strerror}: {line}")
-
-
-def _brief(error: object) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
-
-
-def _one_line(text: str) -> str:
-    """Keep an error text of somebody else from writing lines, colours or bells of its own into the log."""
-    return "".join(character if character.isprintable() else " " for character in text)[:2000]

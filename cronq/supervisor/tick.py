@@ -13,7 +13,6 @@ from cronq.host.state_dir import read_text, replace_text
 from cronq.supervisor import backoff, interval, slots
 from cronq.supervisor.plan import Plan, Sight, decide
 from cronq.supervisor.rescue import find_dead, rescue
-from cronq.supervisor.spawn import consume_command
 from cronq.supervisor.tidy import tidy
 
 if TYPE_CHECKING:
@@ -89,7 +88,16 @@ def carry_out(supervisor: Supervisor, plan: Plan) -> None:
         backoff.write(supervisor.state.backoff(group), found)
         if found.deaths:
             emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.now())
-    for target in (*plan.start, *plan.succeed):
+    _start(supervisor, [*plan.start, *plan.succeed])
+
+
+def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
+    """Start consumers, until the host has no room for another."""
+    if not targets:
+        return
+    from cronq.supervisor.spawn import consume_command
+
+    for target in targets:
         command = consume_command(supervisor.settings, supervisor.state, target, supervisor.environ)
         if not supervisor.start(command):
             emit("pressure", what="another process")

@@ -1,0 +1,62 @@
+"""Wording for people: spans of time, counts, columns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cronq.config.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROUND_TO = ((86400.0, 3600), (3600.0, 60))  # from so many seconds on, so fine
+
+
+def span(seconds: float) -> str:
+    """Return a span of time as a person says it, such as `12s`, `4m10s` or `2h5m`: two units are enough."""
+    step = next((step for least, step in _ROUND_TO if seconds >= least), 1)
+    return format_duration(max(0, round(seconds / step)) * step)
+
+
+def ago(seconds: float | None) -> str:
+    """Return `12s ago`, or `never`."""
+    return "never" if seconds is None else f"{span(seconds)} ago"
+
+
+def at(wall: float) -> str:
+    """Return a point in time, in the host's own time zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 message`, `2 messages`, `2 processes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Return rows as lines of aligned columns; those numbered in `right` are right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def red(text: str) -> str:
+    """Return text that is red on a terminal; click takes the colour away elsewhere."""
+    return click.style(text, fg="red")
+
+
+def yellow(text: str) -> str:
+    return click.style(text, fg="yellow")
+
+
+def bold(text: str) -> str:
+    return click.style(text, bold=True)

@@ -1,0 +1,54 @@
+"""How every event reads in the log. Imported with the first line that is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "consumer_started": lambda facts: f"{facts['slot']} consumes {' '.join(facts['queues'])}",
+    "consumer_stopped": lambda facts: (
+        f"{facts['slot']} leaves after {facts['messages']} messages, {facts['failures']} failed: {facts['reason']}"
+    ),
+    "consumer_broken": lambda facts: f"{facts['slot']} cannot work: {facts['reason']}",
+    "spawned": lambda facts: f"started a consumer for {facts['target']}",
+    "pressure": lambda facts: f"the host has no room now for {facts['what']}: trying again at the next tick",
+    "rescued": lambda facts: (
+        f"rescued from {facts['holder']}: {facts['released']} back in their queues, {facts['failed']} failed, "
+        f"{facts['finished']} had finished; {facts['cause']}"
+    ),
+    "stopped": lambda facts: f"sent {facts['signal']} to {facts['holder']}: {facts['reason']}",
+    "backed_off": lambda facts: (
+        f"consumers of {facts['group']} died young {facts['deaths']} times: next start in {facts['delay_s']:.0f} s"
+    ),
+    "released": lambda facts: (
+        f"{facts['message'].task} {facts['message'].id} failed at attempt {facts['message'].attempt}, again in "
+        f"{facts['delay_s']:.0f} s: {_brief(facts['error'])}"
+    ),
+    "failed": lambda facts: (
+        f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
+    ),
+    "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
+    "result_not_kept": lambda facts: f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}",
+    "trouble": lambda facts: f"waiting for better times: {facts['error']}",
+    "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
+    "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",
+    "inline_spawned": lambda facts: f"no consumer lives: started one for {facts['target']} from a web request",
+}
+
+
+def words_for(name: str, facts: Mapping[str, object]) -> str | None:
+    """Return an event in words, on one line; None for an event that is not worth a line."""
+    words = _WORDS.get(name)
+    return None if words is None else _one_line(words(facts))
+
+
+def _brief(error: object) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+
+
+def _one_line(text: str) -> str:
+    """Keep an error text of somebody else from writing lines, colours or bells of its own into the log."""
+    return "".join(character if character.isprintable() else " " for character in text)[:2000]
