@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _JSON_TYPES = (str, int, float, bool, type(None), list, tuple, dict)
-_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Codec:
@@ -33,21 +32,20 @@ class Codec:
 
         self._name = name
         self._hints = _hints(name, function)
-        self._signature = inspect.signature(function)
         self._injected_as = [
             parameter for parameter, hint in self._hints.items() if injected is not None and hint is injected
         ]
-        self._stored = [
-            parameter for parameter in self._signature.parameters.values() if parameter.name not in self._injected_as
-        ]
-        self._bindable = self._signature.replace(parameters=self._stored)
+        signature = inspect.signature(function)
+        self._stored = [one for one in signature.parameters.values() if one.name not in self._injected_as]
+        self._bindable = signature.replace(parameters=self._stored)
         self._untyped = [one.name for one in self._stored if self._hints.get(one.name, Any) is Any]
         self._encode = msgspec.json.Encoder(enc_hook=_encode_other).encode
-        self._encode_error = (TypeError, msgspec.ValidationError)
+        self._encode_error = (TypeError, ValueError, OverflowError, RecursionError)
         self._decode_error = msgspec.DecodeError
         self._struct_as_dict = msgspec.structs.asdict
+        self._unset = msgspec.UNSET
         try:
-            self._decoder = msgspec.json.Decoder(self._struct(msgspec), dec_hook=_decode_other)
+            self._decoder: Any = msgspec.json.Decoder(self._struct(msgspec), dec_hook=_decode_other)
         except TypeError as error:
             raise UsageError(f"task {name}: a type hint that JSON cannot hold: {error}") from error
         self._has_optional = any(one.default is not inspect.Parameter.empty for one in self._stored)
@@ -59,26 +57,19 @@ class Codec:
         self._variable_names = [one.name for one in self._stored if one.kind is inspect.Parameter.VAR_KEYWORD]
 
     def _struct(self, msgspec: Any) -> type:
-        fields = []
+        fields: list[tuple[Any, ...]] = []
         for parameter in self._stored:
-            hint = self._hints.get(parameter.name, Any)
+            name, hint = parameter.name, self._hints.get(parameter.name, Any)
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                fields.append((parameter.name, list[hint], msgspec.field(default_factory=list)))
+                fields.append((name, list[hint], msgspec.field(default_factory=list)))  # type: ignore[valid-type]
             elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                fields.append((parameter.name, dict[str, hint], msgspec.field(default_factory=dict)))
+                fields.append((name, dict[str, hint], msgspec.field(default_factory=dict)))  # type: ignore[valid-type]
             elif parameter.default is inspect.Parameter.empty:
-                fields.append((parameter.name, hint, msgspec.NODEFAULT))
+                fields.append((name, hint))
             else:
-                fields.append((parameter.name, hint | msgspec.UnsetType, msgspec.UNSET))
-        return typing.cast(
-            "type",
-            msgspec.defstruct(
-                "Arguments",
-                [(name, hint) if default is msgspec.NODEFAULT else (name, hint, default) for name, hint, default in fields],
-                kw_only=True,
-                forbid_unknown_fields=True,
-            ),
-        )
+                fields.append((name, typing.Union[hint, msgspec.UnsetType], msgspec.UNSET))  # noqa: UP007 - hint may be text
+        struct: type = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
+        return struct
 
     def encode(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the JSON body of one call.
@@ -89,16 +80,18 @@ class Codec:
             arguments = self._bindable.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise ArgumentError(f"task {self._name}: {error}") from None
-        for name in self._untyped:
-            if name in arguments:
-                self._refuse_other_than_json(name, arguments[name])
         try:
+            for name in self._untyped:
+                if name in arguments:
+                    self._refuse_other_than_json(name, arguments[name])
             body = self._encode(arguments)
+        except ArgumentError:
+            raise
         except self._encode_error:
             raise self._not_encodable(arguments) from None
         try:
             self._decoder.decode(body)
-        except self._decode_error as error:
+        except (self._decode_error, RecursionError) as error:
             raise ArgumentError(f"task {self._name}: {_with_name(error)}") from None
         return body
 
@@ -106,10 +99,10 @@ class Codec:
         """Return the positional and the keyword arguments of a stored call. Raises BodyError."""
         try:
             arguments = self._struct_as_dict(self._decoder.decode(body))
-        except (self._decode_error, RecursionError) as error:
+        except Exception as error:  # a dataclass may raise anything while it is made: its message must not end us
             raise BodyError(f"task {self._name}: the stored arguments do not fit it: {_with_name(error)}") from error
         if self._has_optional:
-            arguments = {name: value for name, value in arguments.items() if type(value).__name__ != "UnsetType"}
+            arguments = {name: value for name, value in arguments.items() if value is not self._unset}
         positional = [] if not self._positional else self._take_positional(arguments)
         for name in self._variable_names:
             arguments.update(arguments.pop(name))
@@ -121,15 +114,15 @@ class Codec:
         return self._injected_as
 
     def _take_positional(self, arguments: dict[str, Any]) -> list[Any]:
-        before = [one.name for one in self._stored if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         values: list[Any] = []
         variable = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in self._stored)
         for parameter in self._stored:
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 values += arguments.pop(parameter.name)
-            elif parameter.name in self._positional or (variable and parameter.name in before):
-                if parameter.name in arguments:
-                    values.append(arguments.pop(parameter.name))
+            elif parameter.name in self._positional or variable:
+                if parameter.name not in arguments:
+                    break  # left to its default, and so is every one behind it that has no name to go by
+                values.append(arguments.pop(parameter.name))
         return values
 
     def _refuse_other_than_json(self, name: str, value: object) -> None:
@@ -155,7 +148,7 @@ class Codec:
 def _hints(name: str, function: Callable[..., object]) -> dict[str, Any]:
     try:
         hints = typing.get_type_hints(function)
-    except (NameError, TypeError) as error:
+    except Exception as error:  # hints are expressions: they may raise anything
         raise UsageError(
             f"task {name}: its type hints cannot be resolved ({error}): import the types at run time, "
             f"not only under TYPE_CHECKING"

@@ -51,7 +51,7 @@ class BodyError(CronqError):
     """A stored message body does not decode into its task's parameters."""
 
 
-class RetryLater(Exception):  # noqa: N818 - a request from a task to its consumer, not an error
+class RetryLater(Exception):
     """Raised by a task: run me again, after `delay_s` seconds (default: what the retry policy says)."""
 
     def __init__(self, delay_s: float | None = None, reason: str = "asked to be retried") -> None:
@@ -59,9 +59,9 @@ class RetryLater(Exception):  # noqa: N818 - a request from a task to its consum
         self.delay_s = delay_s
 
 
-class GiveUp(Exception):  # noqa: N818 - a request from a task to its consumer, not an error
+class GiveUp(Exception):
     """Raised by a task: no further attempt makes sense; put me into the failure queue."""
 
 
-class TaskTimeout(BaseException):  # noqa: N818 - the standard word for it
+class TaskTimeout(BaseException):
     """Raised inside a task whose `timeout_s` is over. Not an Exception, so that `except Exception` lets it pass."""

@@ -23,8 +23,8 @@ class Stop(NamedTuple):
 class Retry:
     """Up to `max_attempts` attempts (0: without end), waiting longer each time.
 
-    The wait after attempt n is `delay_s * multiplier ** (n - 1)`, at most `max_delay_s`, spread by +-`jitter` of itself:
-    `Retry(5, delay_s=10)` waits about 10, 20, 40 and 80 seconds.
+    The wait after attempt n is `delay_s * multiplier ** (n - 1)`, at most `max_delay_s`, spread by +-`jitter` of
+    itself: `Retry(5, delay_s=10)` waits about 10, 20, 40 and 80 seconds.
 
     Raises ValueError for a policy that cannot be meant.
     """

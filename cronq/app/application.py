@@ -21,7 +21,7 @@ from cronq.routing import DEFAULT_QUEUE, queue_of_class
 from cronq.task import Delivery, Options, Task, name_of, with_queue_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from cronq.clock import Clock
@@ -212,9 +212,7 @@ def _message_class(function: Callable[..., object]) -> type:
     first = next(iter(inspect.signature(function).parameters), None)
     found = typing.get_type_hints(function).get(first or "")
     if not isinstance(found, type):
-        raise UsageError(
-            f"handler {function.__qualname__}: its first parameter must be annotated with a message class"
-        )
+        raise UsageError(f"handler {function.__qualname__}: its first parameter must be annotated with a message class")
     return found
 
 

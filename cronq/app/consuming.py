@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cronq.config.settings import Group
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch import BatchSize
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.app.application import App
+    from cronq.config.settings import Group
     from cronq.supervisor.slots import Slot
     from cronq.task import Task
 
@@ -51,7 +52,12 @@ def tasks_of(app: App) -> Tasks:
 
 
 def make_consumer(
-    app: App, slot: Slot, group: Group, deadline: float, call_for_help: Callable[[], None], stop_when_empty: bool = False
+    app: App,
+    slot: Slot,
+    group: Group,
+    deadline: float,
+    call_for_help: Callable[[], None],
+    stop_when_empty: bool = False,
 ) -> Crew:
     """Return the consumer that works in `slot` until `deadline` (monotonic seconds). For the main thread only."""
     signals = Signals()
@@ -129,4 +135,5 @@ def _batch_most(app: App, group: Group) -> tuple[int, ...]:
 def _watched(app: App) -> list[str]:
     """Return the files whose change means: leave. `tmp/restart.txt` is how Passenger is told of new code."""
     settings = app.settings
-    return [app.state.stop, f"{settings.base_dir}/tmp/restart.txt", *settings.code_marker]
+    restart = os.path.join(settings.base_dir, "tmp", "restart.txt")
+    return [app.state.stop, restart, *settings.code_marker]

@@ -20,7 +20,7 @@ def load_app(settings: Settings) -> App:
     """
     if settings.app is None:
         raise ConfigError(
-            f'{settings.path or "cronq.toml"}: app: is not set: name the module and variable of your App, '
+            f"{settings.path or 'cronq.toml'}: app: is not set: name the module and variable of your App, "
             f'for example app = "shop.tasks:app"'
         )
     if settings.base_dir not in sys.path:
@@ -36,5 +36,7 @@ def load_app(settings: Settings) -> App:
         ) from error
     found = getattr(module, attribute, None)
     if not isinstance(found, App):
-        raise ConfigError(f"{settings.path}: app = {settings.app!r}: {attribute!r} in {module.__file__} is not a cronq App")
+        raise ConfigError(
+            f"{settings.path}: app = {settings.app!r}: {attribute!r} in {module.__file__} is not a cronq App"
+        )
     return found

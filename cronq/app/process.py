@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cronq import events
 from cronq.app.loading import load_app
-from cronq.transports.from_url import make_transport
 from cronq.clock import SystemClock
 from cronq.config.settings import Autoscale, Group
 from cronq.errors import CronqError, UsageError
@@ -23,7 +22,8 @@ from cronq.supervisor import interval, slots
 from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, Slot
 from cronq.supervisor.spawn import TwiceDetached
-from cronq.supervisor.tick import Supervisor, tick
+from cronq.supervisor.tick import Supervisor, paused_until, tick
+from cronq.transports.from_url import make_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = Fa
     slot = slots.take(state, assigned.group.name, assigned.group.autoscale.max)
     if slot is None:
         return 0
-    if assigned.is_counted and not _take_account_seat(settings, state, slot):
+    if assigned.is_counted and (_is_held_back(state) or not _take_account_seat(settings, state, slot)):
         slot.release()
         return 0
     _settle_in(settings, state, slot, assigned.group)
@@ -106,6 +106,14 @@ def _succeed(settings: Settings, state: StateDir, assigned: Assignment) -> int:
         return 0
     _settle_in(settings, state, slot, assigned.group)
     return _work(app, slot, assigned.group, stop_when_empty=False)
+
+
+def _is_held_back(state: StateDir) -> bool:
+    """Tell whether `cronq stop --for` came between the tick that started this process and now.
+
+    Asked with the slot in hand: whoever took it before the stop was written is seen and told to leave by the stop.
+    """
+    return SystemClock().now() < paused_until(state)
 
 
 def _take_account_seat(settings: Settings, state: StateDir, slot: Slot, within_s: float = 0.0) -> bool:

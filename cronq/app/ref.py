@@ -39,7 +39,8 @@ class Ref:
     @property
     def error(self) -> str | None:
         """What the last failed attempt said, None when none failed."""
-        return self.refresh()._record.error if self._record else None
+        self.refresh()
+        return self._record.error if self._record else None
 
     @property
     def result(self) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from cronq.cli.common import DURATION, config_option, settings_of
-from cronq.config.settings import Settings
 from cronq.errors import UsageError
+
+if TYPE_CHECKING:
+    from cronq.config.settings import Settings
 
 
 @click.command("consume")
@@ -21,7 +25,7 @@ from cronq.errors import UsageError
 @config_option
 @click.pass_context
 def command(
-    context: click.Context, target: str | None, queues: tuple[str, ...], stop_when_empty: bool, **limits: float | None
+    context: click.Context, /, target: str | None, queues: tuple[str, ...], stop_when_empty: bool, **limits: Any
 ) -> int:
     """Run messages until a limit is reached. The tick starts `cronq consume GROUP`; people may as well.
 

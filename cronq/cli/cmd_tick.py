@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command("tick")
-@click.option("--wait", "mode", flag_value="wait", help="Stay until the consumers end: for hosts that kill what a cron job leaves behind.")
-@click.option("--run", "mode", flag_value="run", help="Consume in this process: for hosts that let cron start no other.")
+@click.option(
+    "--wait",
+    "mode",
+    flag_value="wait",
+    help="Stay until the consumers end: for hosts that kill what a cron job leaves behind.",
+)
+@click.option(
+    "--run", "mode", flag_value="run", help="Consume in this process: for hosts that let cron start no other."
+)
 @click.option("--dry-run", "mode", flag_value="dry", help="Print what a tick would do now, and do nothing.")
 @config_option
 @click.pass_context
@@ -47,8 +54,7 @@ def _tick_and_consume(settings: Settings) -> int:
     from cronq.app.process import assignment, consume
     from cronq.supervisor.tick import tick
 
-    targets: list[str] = []
-    plan = tick(make_supervisor(settings, lambda command: bool(targets.append(command.argv[-1])) or True))
+    plan = tick(make_supervisor(settings, lambda command: True))
     started = [*plan.start, *plan.succeed] if plan else []
     return consume(settings, assignment(settings, started[0])) if started else 0
 
@@ -70,7 +76,7 @@ def _lines(plan: Plan, interval_s: float, settings: Settings) -> list[str]:
     for group, wanted in plan.wanted.items():
         starts = plan.start.count(group)
         lines.append(f"{group}: {plan.live[group]} live, {wanted} wanted, {starts} to start")
-    lines += [f"rescue {one.held.count} messages of {one.held.holder}: {one.evidence.cause}" for one in plan.rescue]
+    lines += [f"rescue {one.held.messages} messages of {one.held.holder}: {one.evidence.cause}" for one in plan.rescue]
     lines += [f"{'kill' if stop.kill else 'end'} {stop.note.holder}: {stop.reason}" for stop in plan.stop]
     lines += [f"{slot}: start a successor" for slot in plan.succeed]
     return lines

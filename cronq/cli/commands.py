@@ -53,7 +53,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(cronq.__version__, prog_name="cronq")
-@click.option("--config", type=click.Path(dir_okay=False), help="The configuration file (default: $CRONQ_CONFIG, else ./cronq.toml).")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    help="The configuration file (default: $CRONQ_CONFIG, else ./cronq.toml).",
+)
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:
     """Background work by cron: priority queues, time-limited consumers, no daemon.

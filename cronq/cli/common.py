@@ -68,7 +68,9 @@ def settings_with_file(context: click.Context) -> Settings:
     """Return the settings of a file that exists. Raises UsageError when there is none: defaults will not do."""
     settings = settings_of(context)
     if settings.path is None:
-        raise UsageError(f"there is no cronq.toml in {settings.base_dir}: write one with `cronq init`, or give --config")
+        raise UsageError(
+            f"there is no cronq.toml in {settings.base_dir}: write one with `cronq init`, or give --config"
+        )
     return settings
 
 

@@ -6,13 +6,13 @@ import os
 import sys
 
 from cronq import events
-from cronq.transports.from_url import make_transport
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.errors import CronqError
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.supervisor.tick import Supervisor, is_pressure, tick
+from cronq.transports.from_url import make_transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One timer (setitimer(2), SIGALRM) for two purposes: ending a task at its timeout, and sharing what waits behind it."""
+"""One timer (setitimer(2), SIGALRM) for two purposes: ending a task at its timeout, sharing what waits behind it."""
 
 from __future__ import annotations
 

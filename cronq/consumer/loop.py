@@ -47,7 +47,7 @@ class Consumer:
     `share_after` starts the countdown after which `share()` is called in the middle of a message.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - collaborators, each handed in
         self,
         transport: Transport,
         runner: Runner,

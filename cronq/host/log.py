@@ -12,6 +12,7 @@ from cronq.host.state_dir import open_private
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 class EventLog:
     """Appends events that have words to a file; one write per line, so that lines of many processes do not mix."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
+from typing import TYPE_CHECKING
 
 from cronq.holder import Holder
+
+if TYPE_CHECKING:
+    import signal
 
 PRESSURE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 """Errors that mean "the host has no room now": back off and try again later. They are not faults."""

@@ -31,7 +31,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
     ),
     "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
-    "result_not_kept": lambda facts: f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}",
+    "result_not_kept": lambda facts: (
+        f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}"
+    ),
     "trouble": lambda facts: f"waiting for better times: {facts['error']}",
     "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
     "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",

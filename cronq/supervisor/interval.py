@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from cronq.host.state_dir import read_text, replace_text
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 DEFAULT_S = 60.0
 LONGEST_LIFE_S = 55 * 60.0  # hosts kill what runs an hour
 _REMEMBERED = 12
+_SHORTEST_GAP_S = 30.0  # cron's finest grain is a minute: what is closer was a person at the keyboard
 
 
 def read(path: str) -> list[float]:
@@ -27,7 +29,8 @@ def read(path: str) -> list[float]:
 
 def note(path: str, now: float) -> list[float]:
     """Add `now` to the recent ticks and return them all. Times that lie ahead are forgotten: the clock was set back."""
-    times = [time for time in read(path) if time < now][-_REMEMBERED + 1 :] + [now]
+    times = [time for time in read(path) if time < now][-_REMEMBERED + 1 :]
+    times.append(now)
     replace_text(path, "".join(f"{time:.3f}\n" for time in times))
     return times
 
@@ -36,10 +39,9 @@ def measured(times: Sequence[float], configured: float | Literal["auto"] = "auto
     """Return the interval in seconds: as configured, else the median gap between ticks, else a minute."""
     if configured != "auto":
         return configured
-    gaps = sorted(later - earlier for earlier, later in zip(times, times[1:], strict=False))
-    if len(gaps) < 2:
-        return DEFAULT_S
-    return max(1.0, gaps[len(gaps) // 2])
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    gaps = [gap for gap in gaps if gap >= _SHORTEST_GAP_S]
+    return gaps[len(gaps) // 2] if len(gaps) > 1 else DEFAULT_S
 
 
 def life_s(interval_s: float, time_limit_s: float | Literal["auto"] = "auto") -> float:

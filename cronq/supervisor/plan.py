@@ -29,9 +29,9 @@ class Sight(NamedTuple):
     depth: Mapping[str, int]
     dead: Sequence[Dead] = ()
     has_successor: frozenset[str] = frozenset()
-    backoff: Mapping[str, Backoff] = {}  # noqa: RUF012 - never changed
+    backoff: Mapping[str, Backoff] = {}
     paused_until: float = 0.0
-    signalled: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+    signalled: Mapping[str, str] = {}
 
 
 class Stop(NamedTuple):
@@ -49,14 +49,17 @@ class Plan(NamedTuple):
     stop: Sequence[Stop] = ()
     start: Sequence[str] = ()
     succeed: Sequence[str] = ()
-    backoff: Mapping[str, Backoff] = {}  # noqa: RUF012 - never changed
-    wanted: Mapping[str, int] = {}  # noqa: RUF012 - never changed
-    live: Mapping[str, int] = {}  # noqa: RUF012 - never changed
+    backoff: Mapping[str, Backoff] = {}
+    wanted: Mapping[str, int] = {}
+    live: Mapping[str, int] = {}
 
 
 def decide(settings: Settings, sight: Sight) -> Plan:
     """Return what this tick should do."""
-    live = {group.name: [seen for seen in sight.slots if seen.is_live and seen.group == group.name] for group in settings.groups}
+    live = {
+        group.name: [seen for seen in sight.slots if seen.is_live and seen.group == group.name]
+        for group in settings.groups
+    }
     backoff = {group.name: _backoff(group, sight) for group in settings.groups}
     demands = [_demand(group, sight, len(live[group.name])) for group in settings.groups]
     may_start = sight.now >= sight.paused_until
@@ -110,5 +113,3 @@ def _overdue(seen: Seen, sight: Sight) -> Stop | None:
     else:
         return None
     return Stop(note, reason, kill=sight.signalled.get(seen.name) == str(note.holder))
-
-

@@ -40,7 +40,7 @@ def consume_command(settings: Settings, state: StateDir, target: str, environ: M
 
     Other users of the host can see an argv, so there is nothing in it but `cronq consume <group>`.
     """
-    env = {name: "1" for name in _SINGLE_THREADED} | dict(environ)
+    env = dict.fromkeys(_SINGLE_THREADED, "1") | dict(environ)
     if settings.path:
         env["CRONQ_CONFIG"] = settings.path
     argv = (python_of(settings), "-m", "cronq", "consume", target)
@@ -121,7 +121,9 @@ def _popen(argv: Sequence[str], command: Command) -> subprocess.Popen[bytes] | N
         finally:
             os.close(output)
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise ConfigError(f"{error.filename}: {error.strerror}: set `python` to the absolute path of the interpreter") from error
+        raise ConfigError(
+            f"{error.filename}: {error.strerror}: set `python` to the absolute path of the interpreter"
+        ) from error
     except MemoryError:
         return None
     except OSError as error:

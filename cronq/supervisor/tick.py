@@ -64,7 +64,7 @@ def see(supervisor: Supervisor) -> Sight:
     held = supervisor.transport.held()  # before the slots: see find_dead
     seen = slots.survey(state)
     dead = find_dead(held, {one.name: one for one in seen}, clock.now())
-    rescuable = {one.held.holder: one.held.count for one in dead}
+    rescuable = {one.held.holder: one.held.messages for one in dead}
     return Sight(
         now=clock.now(),
         monotonic=clock.monotonic(),
@@ -158,4 +158,3 @@ def is_pressure(error: BaseException) -> bool:
     if isinstance(error, TransportError):
         return error.pressure
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in process.PRESSURE)
-

@@ -39,7 +39,7 @@ class Held(NamedTuple):
     """How many messages one holder has reserved, and when the earliest of them lapses."""
 
     holder: str
-    count: int
+    messages: int
     until: float
 
 

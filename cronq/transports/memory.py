@@ -85,7 +85,7 @@ class MemoryTransport(Transport):
                 self._rows[row.message.id] = replace(row, state=State.READY)
         for queue in queues:
             if queue not in self._paused:
-                rows = self._where(lambda row, queue=queue: row.state is State.READY and row.message.queue == queue)
+                rows = [row for row in self._rows.values() if (row.state, row.message.queue) == (State.READY, queue)]
                 yield from sorted(rows, key=lambda row: (-row.message.priority, row.message.id))
 
     def _reserve(self, holder: str, row: _Row, want: Want, offset: int) -> Message:
@@ -143,7 +143,11 @@ class MemoryTransport(Transport):
         )
         return QueueCounts(
             queue,
-            *(states.count(state) for state in (State.READY, State.DELAYED, State.RESERVED, State.FAILED, State.DONE)),
+            ready=states.count(State.READY),
+            delayed=states.count(State.DELAYED),
+            reserved=states.count(State.RESERVED),
+            failed=states.count(State.FAILED),
+            done=states.count(State.DONE),
             oldest_at=enqueued_at(oldest) if oldest else None,
             paused=queue in self._paused,
         )
@@ -175,8 +179,10 @@ class MemoryTransport(Transport):
     def prune(self, failed_keep_s: float, at_most: int) -> int:
         now = self._clock.now()
         return self._delete(
-            lambda row: (row.state is State.DONE and row.keep_until <= now)
-            or (row.state is State.FAILED and (row.finished_at or now) + failed_keep_s <= now),
+            lambda row: (
+                (row.state is State.DONE and row.keep_until <= now)
+                or (row.state is State.FAILED and (row.finished_at or now) + failed_keep_s <= now)
+            ),
             at_most,
         )
 

@@ -53,9 +53,7 @@ def main() -> int:
     parser.add_argument("--stay", action="store_true", help="keep the shop running until Ctrl-C")
     arguments = parser.parse_args()
     is_fast = bool(os.environ.get("FAST"))
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(128 + number)
-    )  # so that everything is stopped then too
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # then everything is stopped, too
     shop = prepare(is_fast)
     with ExitStack() as stack:
         stack.callback(end_consumers)
@@ -91,9 +89,8 @@ def prepare(is_fast: bool) -> Shop:
         changes["CRONQ_INTERVAL"] = "5s"
     os.environ.update(changes)
     (DATA / "log").mkdir(parents=True, exist_ok=True)
-    return Shop(
-        free_port(8000), smtp_port, "".join(f"{name}={quote(value)} " for name, value in changes.items()), state_dir
-    )
+    prefix = "".join(f"{name}={quote(value)} " for name, value in changes.items())
+    return Shop(free_port(8000), smtp_port, prefix, state_dir)
 
 
 def free_port(wanted: int) -> int:

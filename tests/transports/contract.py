@@ -192,7 +192,7 @@ class TransportContract(ABC):
         transport.enqueue([message(), message(), message()])
         self.reserve(transport, limit=2)
         self.reserve(transport, limit=1, holder=OTHER)
-        assert [(held.holder, held.count) for held in transport.held()] == [(ME, 2), (OTHER, 1)]
+        assert [(held.holder, held.messages) for held in transport.held()] == [(ME, 2), (OTHER, 1)]
 
     def test_extending_moves_the_lapse_of_one_holder(self, transport):
         transport.enqueue([message(), message()])

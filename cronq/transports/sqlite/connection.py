@@ -97,9 +97,7 @@ class Connections:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         fresh = application == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if application != APPLICATION_ID and not fresh and not _is_half_made(connection):
-            raise TransportError(
-                f"{self.path}: is a database of another program: set `transport` to a file of its own"
-            )
+            raise TransportError(f"{self.path}: is a database of another program: set `transport` to a file of its own")
         if version > VERSION:
             raise TransportError(
                 f"{self.path}: was written by a newer cronq (schema {version}, this one knows {VERSION}): "

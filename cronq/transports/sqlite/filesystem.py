@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 _LOCAL = frozenset(
-    "ext2 ext3 ext4 xfs btrfs zfs overlay overlayfs tmpfs ramfs f2fs jfs reiserfs bcachefs simfs aufs ufs vzfs".split()
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "bcachefs", "ufs"}
+    | {"overlay", "overlayfs", "aufs", "tmpfs", "ramfs", "simfs", "vzfs"}  # containers
 )
 
 

@@ -70,11 +70,12 @@ class SqliteTransport(Transport):
             if len(rows) > want.limit:
                 break
         taken = [
-            Message(row[0].hex(), *row[1:7], row[7] + 1, row[8], row[9], position)
+            _message(row)._replace(attempt=row[7] + 1, position=position)
             for position, row in enumerate(rows[: want.limit], want.position)
         ]
         connection.executemany(
-            sql.RESERVE, [(message.position, holder, want.until, row[0]) for message, row in zip(taken, rows)]  # noqa: B905
+            sql.RESERVE,
+            [(message.position, holder, want.until, row[0]) for message, row in zip(taken, rows)],  # noqa: B905
         )
         return taken, len(rows) > want.limit
 
@@ -106,9 +107,7 @@ class SqliteTransport(Transport):
 
     def next_at(self, queues: Sequence[str]) -> float | None:
         with self._connections.read() as connection:
-            times = [
-                connection.execute(sql.NEXT_AT, (queue,)).fetchone()[0] for queue in _unpaused(connection, queues)
-            ]
+            times = [connection.execute(sql.NEXT_AT, (queue,)).fetchone()[0] for queue in _unpaused(connection, queues)]
         return min((time for time in times if time is not None), default=None)
 
     def counts(self) -> list[QueueCounts]:

@@ -1,0 +1,69 @@
+"""cronq status: what goes on, on one screen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
+from cronq.cli.screen import as_data, screen
+from cronq.errors import UsageError
+from cronq.supervisor.status import Status, look
+from cronq.supervisor.troubles import troubles
+
+if TYPE_CHECKING:
+    from cronq.app import App
+
+WATCH_S = 2.0
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
+@json_option
+@config_option
+@click.pass_context
+def command(context: click.Context, watch: bool, as_json: bool) -> int:
+    """Show cron, consumers and queues, and what is wrong with them.
+
+    Exits with 1 when there is something that a person must look into.
+
+    Example: cronq status --watch
+    """
+    if watch and as_json:
+        raise UsageError("give --watch or --json, not both")
+    app = bare_app(settings_of(context))
+    if watch:
+        return _watch(app)
+    status = _look(app)
+    found = troubles(status)
+    if as_json:
+        print_json(as_data(status, found))
+    else:
+        _show(status, found)
+    return 1 if found else 0
+
+
+def _watch(app: App) -> int:
+    try:
+        while True:
+            status = _look(app)
+            click.clear()
+            _show(status, troubles(status))
+            time.sleep(WATCH_S)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _look(app: App) -> Status:
+    """Look without leaving a trace: what was never used is empty, and need not be made for that."""
+    from cronq.cli.storage import is_used
+
+    counts = app.transport.counts() if is_used(app.settings) else []
+    return look(app.settings, app.state, counts, app.clock)
+
+
+def _show(status: Status, found: tuple[str, ...]) -> None:
+    for line in screen(status, found):
+        click.echo(line)

@@ -1,0 +1,202 @@
+"""What goes on, gathered as plain values: for `cronq status`, the dashboard and the health page. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.host import marks
+from cronq.host.state_dir import read_text
+from cronq.supervisor import backoff, interval, slots
+from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
+from cronq.supervisor.tick import paused_until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cronq.clock import Clock
+    from cronq.config.settings import Group, Settings
+    from cronq.host.state_dir import StateDir
+    from cronq.message import QueueCounts
+    from cronq.supervisor.backoff import Backoff
+    from cronq.supervisor.slots import Seen, SlotNote
+
+TICKS_FOR_A_MEASURE = 3
+
+
+class Cron(NamedTuple):
+    """The ticks. `last_tick_s` None: there never was one. `complaint`: what the last ticks that failed said."""
+
+    last_tick_s: float | None
+    interval_s: float
+    is_measured: bool
+    complaint: str | None
+
+
+class Worker(NamedTuple):
+    """One live consumer: `starting`, `idle`, or `busy` with one message for `busy_s`."""
+
+    slot: str
+    pid: int
+    doing: str
+    busy_s: float | None
+    alive_s: float | None
+    ends_in_s: float | None
+    memory_mb: float | None
+
+
+class GroupStatus(NamedTuple):
+    """One group. `broken`: why its last consumer could not work. `next_start_s`: the rest of a back-off."""
+
+    name: str
+    queues: tuple[str, ...]
+    min: int
+    max: int
+    live: tuple[Worker, ...]
+    broken: str | None
+    young_deaths: int
+    next_start_s: float | None
+
+
+class QueueStatus(NamedTuple):
+    """One queue. `oldest_s` is the age of the oldest ready message, `seen_s` that of the alive mark."""
+
+    name: str
+    ready: int
+    delayed: int
+    reserved: int
+    failed: int
+    is_paused: bool
+    oldest_s: float | None
+    seen_s: float | None
+    served_by: tuple[str, ...]
+
+
+class Status(NamedTuple):
+    """One look at everything. `others` are consumers outside the groups: started by hand, or web processes."""
+
+    at: float
+    config: str | None
+    cron: Cron
+    held_until: float | None
+    groups: tuple[GroupStatus, ...]
+    others: tuple[Worker, ...]
+    queues: tuple[QueueStatus, ...]
+
+    @property
+    def failed(self) -> int:
+        return sum(queue.failed for queue in self.queues)
+
+    @property
+    def waiting(self) -> int:
+        return sum(queue.ready for queue in self.queues)
+
+
+def look(settings: Settings, state: StateDir, counts: Sequence[QueueCounts], clock: Clock) -> Status:
+    """Return the status of an installation whose queues hold `counts`."""
+    now = clock.now()
+    seen = slots.survey(state)
+    held_until = paused_until(state)
+    names = {group.name for group in settings.groups}
+    return Status(
+        at=now,
+        config=settings.path,
+        cron=_cron(settings, state, now),
+        held_until=held_until if held_until > now else None,
+        groups=tuple(_group(group, seen, backoff.read(state.backoff(group.name)), clock) for group in settings.groups),
+        others=tuple(_worker(one, clock) for one in seen if one.is_live and one.group not in names),
+        queues=tuple(_queue(one, settings, state, now) for one in _all_queues(settings, counts)),
+    )
+
+
+def _cron(settings: Settings, state: StateDir, now: float) -> Cron:
+    times = interval.read(state.ticks)
+    return Cron(
+        last_tick_s=max(0.0, now - times[-1]) if times else None,
+        interval_s=interval.measured(times, settings.interval_s),
+        is_measured=settings.interval_s != "auto" or len(times) >= TICKS_FOR_A_MEASURE,
+        complaint=_complaint(state, times),
+    )
+
+
+def _complaint(state: StateDir, times: Sequence[float]) -> str | None:
+    """Return what a failed tick wrote for the person whom cron mails, if it was one of the ticks remembered."""
+    told_at, _, told = (read_text(f"{state.run}/complaint") or "").partition(" ")
+    return told.strip() if told and times and float(told_at) >= times[0] else None
+
+
+def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> GroupStatus:
+    now = clock.now()
+    return GroupStatus(
+        name=group.name,
+        queues=group.queues,
+        min=group.autoscale.min,
+        max=group.autoscale.max,
+        live=tuple(_worker(one, clock) for one in seen if one.is_live and one.group == group.name),
+        broken=_broken(group.name, seen),
+        young_deaths=delay.deaths,
+        next_start_s=delay.until - now if delay.holds(now) else None,
+    )
+
+
+def _broken(group: str, seen: Sequence[Seen]) -> str | None:
+    """Return why the group's newest consumer could not work, unless a newer one of any group can: they share the app."""
+    notes = [one.note for one in seen if one.note is not None and one.group == group]
+    newest = max(notes, key=lambda note: note.begun_at, default=None)
+    if newest is None or newest.state != BROKEN:
+        return None
+    is_over = any(one.note.begun_at > newest.begun_at for one in seen if one.note is not None and _is_sound(one, one.note))
+    return None if is_over else newest.reason
+
+
+def _is_sound(seen: Seen, note: SlotNote) -> bool:
+    return note.state == LEFT or (note.state == CONSUMING and seen.live_note is not None)
+
+
+def _worker(seen: Seen, clock: Clock) -> Worker:
+    pid, note = seen.pid or 0, seen.live_note
+    memory = _memory_mb(pid)
+    if note is None:
+        return Worker(seen.name, pid, "starting", None, None, None, memory)
+    idle_word = "idle" if note.state == CONSUMING else "starting"
+    return Worker(
+        slot=seen.name,
+        pid=pid,
+        doing=idle_word if note.is_idle else "busy",
+        busy_s=None if note.is_idle else max(0.0, clock.now() - note.since),
+        alive_s=max(0.0, clock.now() - note.begun_at),
+        ends_in_s=note.deadline - clock.monotonic() if note.deadline else None,
+        memory_mb=memory,
+    )
+
+
+def _memory_mb(pid: int) -> float | None:
+    import psutil  # 15 ms that the tick does not pay
+
+    try:
+        return float(psutil.Process(pid).memory_info().rss) / 1048576
+    except psutil.Error:
+        return None
+
+
+def _all_queues(settings: Settings, counts: Sequence[QueueCounts]) -> list[QueueCounts]:
+    """Return the counts of every queue that is served or holds anything, the most important first."""
+    from cronq.message import QueueCounts
+
+    by_name = {one.queue: one for one in counts}
+    served = [queue for group in settings.groups for queue in group.queues]
+    names = dict.fromkeys([*served, *settings.inline.queues, *settings.queues, *sorted(by_name)])
+    return [by_name.get(name) or QueueCounts(name) for name in names]
+
+
+def _queue(counts: QueueCounts, settings: Settings, state: StateDir, now: float) -> QueueStatus:
+    return QueueStatus(
+        name=counts.queue,
+        ready=counts.ready,
+        delayed=counts.delayed,
+        reserved=counts.reserved,
+        failed=counts.failed,
+        is_paused=counts.paused,
+        oldest_s=None if counts.oldest_at is None else max(0.0, now - counts.oldest_at),
+        seen_s=marks.age_s(state.alive(counts.queue), now),
+        served_by=tuple(group.name for group in settings.groups if counts.queue in group.queues),
+    )
