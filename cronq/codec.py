@@ -8,6 +8,7 @@ msgspec is imported with the first message, not with cronq: it costs 18 ms that 
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from cronq.errors import ArgumentError, BodyError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_OPEN_IN = (list, dict, typing.Union, types.UnionType)
+_REST = inspect.Parameter.VAR_POSITIONAL
 _JSON_TYPES = (str, int, float, bool, type(None), list, tuple, dict)
 
 
@@ -38,7 +41,7 @@ class Codec:
         signature = inspect.signature(function)
         self._stored = [one for one in signature.parameters.values() if one.name not in self._injected_as]
         self._bindable = signature.replace(parameters=self._stored)
-        self._untyped = [one.name for one in self._stored if self._hints.get(one.name, Any) is Any]
+        self._untyped = [one.name for one in self._stored if _is_open(self._hints.get(one.name, Any))]
         self._encode = msgspec.json.Encoder(enc_hook=_encode_other).encode
         self._encode_error = (TypeError, ValueError, OverflowError, RecursionError)
         self._decode_error = msgspec.DecodeError
@@ -114,16 +117,13 @@ class Codec:
         return self._injected_as
 
     def _take_positional(self, arguments: dict[str, Any]) -> list[Any]:
-        values: list[Any] = []
-        variable = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in self._stored)
-        for parameter in self._stored:
-            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                values += arguments.pop(parameter.name)
-            elif parameter.name in self._positional or variable:
-                if parameter.name not in arguments:
-                    break  # left to its default, and so is every one behind it that has no name to go by
-                values.append(arguments.pop(parameter.name))
-        return values
+        kinds = {one.name: one.kind for one in self._stored}
+        rest = [value for name in self._positional if kinds[name] is _REST for value in arguments.pop(name)]
+        by_position = {inspect.Parameter.POSITIONAL_ONLY}
+        if rest:  # only then all before it were given: otherwise a skipped default would shift the others
+            by_position.add(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        first = [name for name, kind in kinds.items() if kind in by_position and name in arguments]
+        return [arguments.pop(name) for name in first] + rest
 
     def _refuse_other_than_json(self, name: str, value: object) -> None:
         other = _first_other(value)
@@ -157,13 +157,24 @@ def _hints(name: str, function: Callable[..., object]) -> dict[str, Any]:
     return hints
 
 
+def _is_open(hint: Any) -> bool:
+    """Tell whether a hint leaves open what a value holds, so that JSON alone decides what comes back."""
+    if hint in (Any, dict, list):
+        return True
+    inner = [one for one in typing.get_args(hint) if one not in (str, type(None))]
+    return typing.get_origin(hint) in _OPEN_IN and len(inner) == 1 and _is_open(inner[0])
+
+
 def _first_other(value: object) -> object | None:
     if isinstance(value, float) and value - value != 0:
         return value
     if type(value) not in _JSON_TYPES:
         return value
     if isinstance(value, dict):
-        parts: list[object] = [key for key in value if not isinstance(key, str)] or list(value.values())
+        other_keys = [key for key in value if type(key) is not str]
+        if other_keys:
+            return other_keys[0]
+        parts: list[object] = list(value.values())
     else:
         parts = list(value) if isinstance(value, list | tuple) else []
     return next((found for found in map(_first_other, parts) if found is not None), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.cli.words import ago, at, bold, columns, count, red, span, yellow
+from cronq.cli.words import ago, at, bold, columns, count, printable, red, span, yellow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def screen(status: Status, troubles: Sequence[str]) -> list[str]:
         *_queues(status.queues),
         *_failures(status),
         *([""] if troubles else []),
-        *(red(f"! {text}") for text in troubles),
+        *(red(f"! {printable(text)}") for text in troubles),
     ]
 
 
@@ -83,7 +83,7 @@ def _life(worker: Worker) -> str:
 def _trouble(group: GroupStatus) -> list[str]:
     lines = []
     if group.broken is not None:
-        lines.append(red(f"  broken: {group.broken}"))
+        lines.append(red(f"  broken: {printable(group.broken)}"))
     if group.next_start_s is not None:
         deaths = count(group.young_deaths, "young death")
         lines.append(red(f"  backs off after {deaths}, next start in {span(group.next_start_s)}"))

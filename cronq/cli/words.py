@@ -49,6 +49,11 @@ def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) 
     ]
 
 
+def printable(text: str) -> str:
+    """Return somebody else's text without the control characters that would steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def red(text: str) -> str:
     """Return text that is red on a terminal; click takes the colour away elsewhere."""
     return click.style(text, fg="red")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cronq.errors import CronqError
 from cronq.events import emit
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Attendance:
         """A full disk or a refused process must not stop the messages that can still be run."""
         try:
             act()
-        except OSError as error:
+        except (CronqError, OSError) as error:
             emit("trouble", error=error)
 
 

@@ -31,6 +31,7 @@ class Signals:
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGALRM})
+        os.register_at_fork(after_in_child=_as_if_never_listened)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name
@@ -79,6 +80,13 @@ class Leaving:
             if reason:
                 return reason
         return None
+
+
+def _as_if_never_listened() -> None:
+    """A process that a task forks ends on SIGTERM as any other: multiprocessing counts on it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

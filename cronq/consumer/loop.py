@@ -124,6 +124,7 @@ class Consumer:
             self._transport.exchange(self._post.holder, waiting, None)
         except TransportError:
             return False
+        self._batch_count -= len(waiting)  # what others run tells nothing of how long ours take
         self._waiting.clear()
         self._rest.pass_on()
         return True
@@ -136,10 +137,10 @@ class Consumer:
         want = Want(self._duty.queues, until, self._batch.size, self._position, self._duty.without_tasks)
         exchange = self._transport.exchange(self._post.holder, self._ended, want)
         self._settled(exchange.lost)
+        self._waiting.extend(exchange.messages)
         self._looked(bool(exchange.messages))
         if not exchange.messages:
             return False
-        self._waiting.extend(exchange.messages)
         self._position += len(exchange.messages)
         self._batch_began = self._clock.monotonic()
         self._batch_count = len(exchange.messages)
@@ -154,6 +155,7 @@ class Consumer:
         if self._ended and not _is_plain(self._ended[-1]):
             self._settle()
         message = self._waiting.popleft()
+        self._post.note(message.position)  # before its body is read: what kills while it is decoded is poison, too
         call = self._runner.prepare(message)
         if isinstance(call, Fail):
             emit("failed", message=message, error=call.error)
@@ -161,7 +163,7 @@ class Consumer:
         elif call.task.options.ack_first:
             self._run_once_at_most(message, call)
         else:
-            self._post.note(message.position, self._must_end(call))
+            self._note_end(message, call)
             self._end(self._attempt(message, call))
 
     def _attempt(self, message: Message, call: Call) -> Outcome:
@@ -173,10 +175,14 @@ class Consumer:
 
     def _run_once_at_most(self, message: Message, call: Call) -> None:
         """Ack, then run: a crash loses the message rather than running it twice, as its task asked for."""
-        ours = not self._transport.exchange(self._post.holder, [*self._ended, Ack(message)], None).lost
-        self._settled([])
-        self._post.note(message.position, self._must_end(call))
-        if ours:
+        try:
+            lost = self._transport.exchange(self._post.holder, [*self._ended, Ack(message)], None).lost
+        except TransportError:
+            self._waiting.appendleft(message)
+            raise
+        self._settled(lost)
+        if message.id not in lost:
+            self._note_end(message, call)
             self._count(self._runner.run(message, call))
 
     def _settle(self) -> None:
@@ -213,8 +219,9 @@ class Consumer:
         queues = self._duty.queues
         self._rest.until_work(lambda: self._transport.depth(queues, 1) > 0, lambda: self._transport.next_at(queues))
 
-    def _must_end(self, call: Call) -> float | None:
-        return None if call.timeout_s is None else self._clock.monotonic() + call.timeout_s
+    def _note_end(self, message: Message, call: Call) -> None:
+        if call.timeout_s is not None:
+            self._post.note(message.position, self._clock.monotonic() + call.timeout_s)
 
     def _bear(self, error: TransportError) -> None:
         """Wait out a full disk or a held lock; nothing is lost meanwhile. Anything else ends the consumer."""

@@ -42,6 +42,7 @@ class Bells:
     def __init__(self, paths: Sequence[str], signal_descriptor: int | None = None) -> None:
         self._paths = paths
         self._epoll = select.epoll()
+        self._signals = signal_descriptor
         self._fifos = [_open_fifo(path) for path in paths]
         for descriptor in self._fifos:
             self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLEXCLUSIVE)
@@ -51,11 +52,7 @@ class Bells:
     def drain(self) -> None:
         """Forget the wake-ups so far. Look at the queues after this and before `wait`, so that none is lost."""
         for descriptor in self._fifos:
-            try:
-                while len(os.read(descriptor, 4096)) == 4096:
-                    pass
-            except BlockingIOError:
-                pass
+            _drain(descriptor)
 
     def wait(self, at_most_s: float) -> bool:
         """Sleep until a bell rings or the time is over. Tell whether one rang.
@@ -65,7 +62,16 @@ class Bells:
         rang = bool(self._epoll.poll(max(0.0, at_most_s), 1))
         if rang:
             self.drain()
+            self._forget_signals()
         return rang
+
+    def _forget_signals(self) -> None:
+        """Only after a wait, never before one: a signal that came in between has to end it.
+
+        Without this one SIGALRM would keep every later wait from sleeping.
+        """
+        if self._signals is not None:
+            _drain(self._signals)
 
     def ring(self) -> None:
         """Wake another consumer of the same queues."""
@@ -76,6 +82,14 @@ class Bells:
         self._epoll.close()
         for descriptor in self._fifos:
             os.close(descriptor)
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while len(os.read(descriptor, 4096)) == 4096:
+            pass
+    except BlockingIOError:
+        pass
 
 
 def _open_fifo(path: str) -> int:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from cronq.supervisor.slots import Seen, SlotNote
 
 TICKS_FOR_A_MEASURE = 3
+COMPLAINT_COUNTS_S = 2 * 3600.0  # the tick repeats one that lasts every hour
 
 
 class Cron(NamedTuple):
-    """The ticks. `last_tick_s` None: there never was one. `complaint`: what the last ticks that failed said."""
+    """The ticks. `last_tick_s` None: there never was one. `complaint`: what ticks that failed of late said."""
 
     last_tick_s: float | None
     interval_s: float
@@ -114,14 +115,15 @@ def _cron(settings: Settings, state: StateDir, now: float) -> Cron:
         last_tick_s=max(0.0, now - times[-1]) if times else None,
         interval_s=interval.measured(times, settings.interval_s),
         is_measured=settings.interval_s != "auto" or len(times) >= TICKS_FOR_A_MEASURE,
-        complaint=_complaint(state, times),
+        complaint=_complaint(state, now),
     )
 
 
-def _complaint(state: StateDir, times: Sequence[float]) -> str | None:
-    """Return what a failed tick wrote for the person whom cron mails, if it was one of the ticks remembered."""
+def _complaint(state: StateDir, now: float) -> str | None:
+    """Return what a tick that failed of late wrote for the person whom cron mails."""
     told_at, _, told = (read_text(f"{state.run}/complaint") or "").partition(" ")
-    return told.strip() if told and times and float(told_at) >= times[0] else None
+    is_late = told_at.isdecimal() and 0 <= now - float(told_at) <= COMPLAINT_COUNTS_S
+    return told.strip() if told and is_late else None
 
 
 def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> GroupStatus:

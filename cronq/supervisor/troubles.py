@@ -35,7 +35,7 @@ def _of_cron(status: Status) -> Iterator[str]:
     if cron.last_tick_s is None and status.waiting:
         yield f"cron has never ticked, and {status.waiting} messages wait: `cronq crontab install` sets it up"
     if cron.last_tick_s is not None and cron_seems_dead(status):
-        assumed = "" if cron.is_measured else ", as far as three ticks have not told"
+        assumed = "" if cron.is_measured else " (assumed: three ticks measure it)"
         yield (
             f"cron seems dead: the last tick was {_rounded(cron.last_tick_s)} ago and one should come every "
             f"{_rounded(cron.interval_s)}{assumed}: look at `crontab -l`, and at the mail that cron sends"

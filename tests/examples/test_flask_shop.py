@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cronq import GiveUp
+from tests.mails import Mails, mail_server
+
 pytest.importorskip("flask")
 Image = pytest.importorskip("PIL.Image")
-
-from aiosmtpd.controller import Controller  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,29 +25,14 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "flask_shop"
 ADA = {"name": "Ada", "email": "ada@example.org", "product": "mug"}
 
 
-class Mails:
-    """Keeps what is sent, where a real server would deliver it."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        self.texts.append(envelope.content.decode())
-        return "250 OK"
-
-
 @pytest.fixture
 def mails() -> Iterator[Mails]:
-    kept = Mails()
-    controller = Controller(kept, hostname="127.0.0.1", port=0)
-    controller.start()
-    kept.port = controller.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-    yield kept
-    controller.stop()
+    with mail_server() as mails:
+        yield mails
 
 
 @pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mails: Any) -> Iterator[Any]:
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mails: Mails) -> Iterator[Any]:
     """The shop's modules, imported afresh: they read their settings when they are imported."""
     monkeypatch.syspath_prepend(str(EXAMPLE))
     monkeypatch.setenv("SHOP_DATA_DIR", str(tmp_path))
@@ -111,8 +97,9 @@ def test_the_page_of_a_finished_order_shows_its_picture_and_its_archive(shop: An
 
     assert len(re.findall(">done<", page)) == 3
     assert "refresh" not in page
-    assert client.get(f"{location}/thumbnail.jpg").status_code == 200
-    assert client.get(f"{location}/archive.zip").status_code == 200
+    for file in ("thumbnail.jpg", "archive.zip"):
+        with client.get(f"{location}/{file}") as answer:
+            assert answer.status_code == 200
 
 
 def test_the_confirmation_is_one_mail_however_often_its_task_runs(shop: Any, mails: Mails) -> None:
@@ -120,8 +107,7 @@ def test_the_confirmation_is_one_mail_however_often_its_task_runs(shop: Any, mai
     run_all(shop)
     shop.tasks.send_confirmation(one.id)
 
-    assert len(mails.texts) == 1
-    assert "ada@example.org" in mails.texts[0]
+    assert [mail.message["To"] for mail in mails.kept] == ["ada@example.org"]
 
 
 def test_a_confirmation_that_is_sent_again_has_the_same_message_id(shop: Any) -> None:
@@ -157,13 +143,12 @@ def test_the_archive_does_not_depend_on_who_comes_first(shop: Any) -> None:
     assert one.archive.exists()
 
 
-def test_a_picture_that_turns_out_broken_ends_in_the_failure_queue(shop: Any) -> None:
-    broken = io.BytesIO(picture(2000, 2000).getvalue()[:2000])
-    placed(shop, upload=broken)
-    run_all(shop)
+def test_a_picture_that_turns_out_broken_is_given_up_at_once(shop: Any) -> None:
+    one = placed(shop, upload=io.BytesIO(picture(2000, 2000).getvalue()[:2000]))
 
-    failed = {counts.queue: counts.failed for counts in shop.tasks.app.transport.counts()}
-    assert failed == {"high": 0, "normal": 1, "low": 1}
+    with pytest.raises(GiveUp, match=f"{one.id}: the picture cannot be read"):
+        shop.tasks.resize_picture(one.id)
+    assert not one.print_picture.exists()
 
 
 @pytest.mark.parametrize(

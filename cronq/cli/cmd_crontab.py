@@ -1,0 +1,65 @@
+"""cronq crontab: the one line that keeps everything going."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from cronq.cli import cronline, crontab
+from cronq.cli.common import config_option, settings_with_file
+from cronq.host.state_dir import StateDir
+
+if TYPE_CHECKING:
+    from cronq.config.settings import Settings
+
+
+@click.command("crontab")
+@click.argument("action", type=click.Choice(["print", "install", "remove"]), default="print")
+@click.option("--every", type=click.IntRange(1, 59), default=1, show_default=True, help="Tick every so many minutes.")
+@click.option("--flock", "with_flock", is_flag=True, help="Wrap the tick in `flock -n`, for hosts that ask for it.")
+@config_option
+@click.pass_context
+def command(context: click.Context, action: str, every: int, with_flock: bool) -> int:
+    """Print, install or remove the crontab line of this configuration.
+
+    No other line of the crontab is touched. Where there is no `crontab` program, paste the line into the panel of
+    your host.
+
+    Example: cronq crontab install --every 5
+    """
+    settings = settings_with_file(context)
+    if action == "remove":
+        return _remove(settings)
+    line = crontab.tick_line(settings, every, with_flock)
+    if with_flock:
+        StateDir(settings.state_dir).prepare()  # flock makes its file, not the directory
+    _say_what_cron_will_not_see()
+    if action == "print":
+        click.echo(line)
+        return 0
+    return _install(settings, line)
+
+
+def _install(settings: Settings, line: str) -> int:
+    try:
+        changed = crontab.change(settings, lambda text: cronline.installed(text, line, str(settings.path)))
+    except crontab.CrontabError as error:
+        raise crontab.CrontabError(f"{error}\nThis is the line, to install by hand or in your host's panel:\n{line}") from error
+    click.echo("installed:" if changed else "already there:")
+    click.echo(line)
+    return 0
+
+
+def _remove(settings: Settings) -> int:
+    changed = crontab.change(settings, lambda text: cronline.removed(text, str(settings.path)))
+    click.echo(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")
+    return 0
+
+
+def _say_what_cron_will_not_see() -> None:
+    """CRONQ_ENV goes into the line. Other variables may hold secrets, and a crontab is no place for them."""
+    lost = sorted(name for name in os.environ if name.startswith("CRONQ_") and name not in {"CRONQ_ENV", "CRONQ_CONFIG"})
+    if lost:
+        click.echo(f"note: cron will not see {', '.join(lost)}: write into cronq.toml what the tick is to know", err=True)

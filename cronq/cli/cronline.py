@@ -1,0 +1,107 @@
+"""The crontab line that ticks, and finding such lines in a crontab. Pure: text in, text out."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SCHEDULE = re.compile(r"\s*(?:@\w+|(?:[^\s#=]\S*\s+){4}\S+)\s+(?P<command>\S.*)")
+_INPUT = re.compile(r"(?<!\\)%")  # crontab(5): the first bare % ends the command, the rest is its input
+
+
+class Job(NamedTuple):
+    """A crontab line that calls `cronq tick`: the program as written, and the --config it names, if any."""
+
+    number: int
+    program: str
+    config: str | None
+
+    def ticks(self, config: str) -> bool:
+        """Tell whether it is for this configuration file, also when either path goes through a symbolic link."""
+        named = os.path.expanduser(os.path.join("~", self.config)) if self.config else ""
+        return bool(named) and os.path.realpath(named) == os.path.realpath(config)
+
+
+def line_for(command: Sequence[str], every: int = 1, assignments: Sequence[str] = ()) -> str:
+    """Return the line that runs `command` every so many minutes, quoted for /bin/sh and then for cron."""
+    words = [*(f"{name}={shlex.quote(value)}" for name, _, value in (one.partition("=") for one in assignments))]
+    text = " ".join([*words, *map(shlex.quote, command)])
+    if not text.isprintable():
+        raise UsageError(f"{text!r}: a crontab line cannot hold such a path: move the project to a plainer one")
+    minutes = "*" if every == 1 else f"*/{every}"
+    return f"{minutes} * * * * {text.replace('%', chr(92) + '%')}"
+
+
+def jobs(crontab: str) -> list[Job]:
+    """Return the lines of a crontab that call `cronq tick`, by line number from 1."""
+    found = (_job(number, line) for number, line in enumerate(crontab.split("\n"), 1))
+    return [job for job in found if job is not None]
+
+
+def installed(crontab: str, line: str, config: str) -> str:
+    """Return the crontab with `line` in place of what ticked this configuration before; all else byte for byte."""
+    lines = _lines(crontab)
+    ours = {job.number - 1 for job in jobs(crontab) if job.ticks(config)}
+    if not ours:
+        return _text([*lines, line])
+    first = min(ours)
+    return _text([line if number == first else old for number, old in enumerate(lines) if number not in ours - {first}])
+
+
+def removed(crontab: str, config: str) -> str:
+    """Return the crontab without the lines that tick this configuration."""
+    ours = {job.number - 1 for job in jobs(crontab) if job.ticks(config)}
+    return _text([line for number, line in enumerate(_lines(crontab)) if number not in ours]) if ours else crontab
+
+
+def _lines(crontab: str) -> list[str]:
+    lines = crontab.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _text(lines: Sequence[str]) -> str:
+    """Return lines as a crontab, with the final newline without which cron refuses it."""
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _job(number: int, line: str) -> Job | None:
+    schedule = _SCHEDULE.match(line)
+    if schedule is None or line.lstrip().startswith("#"):
+        return None
+    words = _words(_INPUT.split(schedule["command"])[0].replace("\\%", "%"))
+    for place, word in enumerate(words):
+        program, rest = _program(words, place, word)
+        if program is not None and "tick" in rest:
+            return Job(number, program, _config(rest))
+    return None
+
+
+def _program(words: Sequence[str], place: int, word: str) -> tuple[str | None, Sequence[str]]:
+    if word == "-m" and words[place + 1 : place + 2] == ["cronq"] and place:
+        return words[place - 1], words[place + 2 :]
+    if os.path.basename(word) == "cronq" and words[place - 1 : place] != ["-m"]:
+        return word, words[place + 1 :]
+    return None, ()
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # a stray quote: cron would run it all the same, and sh complain
+        return command.split()
+
+
+def _config(words: Sequence[str]) -> str | None:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--config":
+            return following or None
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+    return None
