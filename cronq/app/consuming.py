@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch import BatchSize
-from cronq.consumer.leaving import ChangedFiles, Leaving, Signals
+from cronq.consumer.leaving import ChangedFiles, Leaving, Seldom, Signals
 from cronq.consumer.limits import FailureLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from cronq.consumer.loop import Consumer, Duty
 from cronq.consumer.post import NoPost
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cronq.app.application import App
     from cronq.config.settings import Group
+    from cronq.consumer.durations import Durations
     from cronq.supervisor.slots import Slot
     from cronq.task import Task
 
@@ -35,6 +36,7 @@ class Crew(NamedTuple):
     consumer: Consumer
     progress: Progress
     bells: Bells
+    durations: Durations
 
 
 def tasks_of(app: App) -> Tasks:
@@ -67,15 +69,16 @@ def make_consumer(
     leaving = Leaving(
         progress,
         limits_of(app, group, deadline),
-        [signals.reason, ChangedFiles(_watched(app), app.clock).reason, slot.reason_to_leave],
+        [signals.reason, ChangedFiles(_watched(app), app.clock).reason, Seldom(slot.reason_to_leave, app.clock).reason],
     )
     alarm = Alarm(app.clock, lambda: consumer.share())
     attendance = Attendance(
         marks([app.state.alive(queue) for queue in group.queues], app.clock), call_for_help, app.clock
     )
+    runner = Runner(tasks_of(app), app.clock, alarm, lambda: leaving.reason() is not None)
     consumer = Consumer(
         app.transport,
-        Runner(tasks_of(app), app.clock, alarm, lambda: leaving.reason() is not None),
+        runner,
         Duty(group.queues, lapse_s(app), stop_when_empty),
         slot,
         leaving=leaving,
@@ -86,7 +89,7 @@ def make_consumer(
         looked=attendance.looked,
         share_after=alarm.share_after,
     )
-    return Crew(consumer, progress, bells)
+    return Crew(consumer, progress, bells, runner.durations)
 
 
 def limits_of(app: App, group: Group, deadline: float) -> list[Limit]:

@@ -13,11 +13,12 @@ from cronq import events
 from cronq.app.loading import load_app
 from cronq.clock import SystemClock
 from cronq.config.settings import Autoscale, Group
+from cronq.consumer import durations
 from cronq.errors import CronqError, UsageError
 from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.log import EventLog
-from cronq.host.state_dir import StateDir
+from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.supervisor import interval, slots
 from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, Slot
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from cronq.app.application import App
     from cronq.app.consuming import Crew
+    from cronq.consumer.durations import Durations
     from cronq.config.settings import Settings
 
 PATIENCE_S = 10  # for user code that hangs while the process exits
@@ -170,10 +172,10 @@ def _work(app: App, slot: Slot, group: Group, stop_when_empty: bool) -> int:
     gc.freeze()  # what the project imported stays: collections between messages look at the rest only
     slot.begin(group.queues, deadline, CONSUMING)
     emit("consumer_started", slot=slot.name, queues=group.queues)
-    return _run(crew, slot)
+    return _run(crew, slot, app.state)
 
 
-def _run(crew: Crew, slot: Slot) -> int:
+def _run(crew: Crew, slot: Slot, state: StateDir) -> int:
     try:
         reason, code = crew.consumer.run(), 0
     except CronqError as error:
@@ -186,9 +188,22 @@ def _run(crew: Crew, slot: Slot) -> int:
         messages=crew.progress.messages,
         failures=crew.progress.failures,
     )
+    _remember(state, crew.durations)
     slot.leave(reason, BROKEN if code else slots.LEFT)
     _exit_soon()
     return code
+
+
+def _remember(state: StateDir, measured: Durations) -> None:
+    """Add how long tasks took here to what is known: web processes are spared those that would not fit."""
+    new = measured.p95()
+    if not new:
+        return
+    try:
+        known = durations.from_text(read_text(state.durations) or "")
+        replace_text(state.durations, durations.to_text(known | new))
+    except OSError as error:
+        emit("trouble", error=error)
 
 
 def _exit_soon() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.cli.common import DURATION, config_option, settings_of
+from cronq.cli.common import config_option, duration, settings_of
 from cronq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="[GROUP]", required=False)
 @click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
 @click.option("--limit", type=click.IntRange(1), help="Leave after so many messages.")
-@click.option("--time-limit", "time_limit_s", type=DURATION, help="Leave after so long, such as 55 or 10m.")
+@click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
 @click.option("--memory-limit", "memory_limit_mb", type=click.IntRange(8), help="Leave when larger than so many MB.")
 @click.option("--failure-limit", type=click.IntRange(1), help="Leave after so many failed attempts.")
-@click.option("--sleep", "sleep_s", type=DURATION, help="Look again after so long when nothing wakes it.")
+@click.option("--sleep", "sleep_s", type=duration, help="Look again after so long when nothing wakes it.")
 @click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")
 @config_option
 @click.pass_context

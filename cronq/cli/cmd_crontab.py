@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
 
 
+SEEN_BY_CRON = {"CRONQ_ENV", "CRONQ_CONFIG"}  # one goes into the line, the other is its --config
+
+
 @click.command("crontab")
 @click.argument("action", type=click.Choice(["print", "install", "remove"]), default="print")
 @click.option("--every", type=click.IntRange(1, 59), default=1, show_default=True, help="Tick every so many minutes.")
@@ -46,7 +49,8 @@ def _install(settings: Settings, line: str) -> int:
     try:
         changed = crontab.change(settings, lambda text: cronline.installed(text, line, str(settings.path)))
     except crontab.CrontabError as error:
-        raise crontab.CrontabError(f"{error}\nThis is the line, to install by hand or in your host's panel:\n{line}") from error
+        by_hand = f"This is the line, to install by hand or in your host's panel:\n{line}"
+        raise crontab.CrontabError(f"{error}\n{by_hand}") from error
     click.echo("installed:" if changed else "already there:")
     click.echo(line)
     return 0
@@ -59,7 +63,7 @@ def _remove(settings: Settings) -> int:
 
 
 def _say_what_cron_will_not_see() -> None:
-    """CRONQ_ENV goes into the line. Other variables may hold secrets, and a crontab is no place for them."""
-    lost = sorted(name for name in os.environ if name.startswith("CRONQ_") and name not in {"CRONQ_ENV", "CRONQ_CONFIG"})
+    """Name variables that steer cronq now: they may hold secrets, and a crontab is no place for those."""
+    lost = sorted(name for name in os.environ if name.startswith("CRONQ_") and name not in SEEN_BY_CRON)
     if lost:
-        click.echo(f"note: cron will not see {', '.join(lost)}: write into cronq.toml what the tick is to know", err=True)
+        click.echo(f"note: cron will not see {', '.join(lost)}: the tick knows only cronq.toml", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq import events
-from cronq.cli.common import DURATION, app_of, config_option, known_queues, refuse_unknown_queues, settings_of
+from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
 from cronq.cli.words import count
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ENDS_A_MESSAGE = frozenset({"finished", "released", "failed"})
 
 @click.command("drain")
 @click.option("--queue", "queues", multiple=True, help="Only this queue; several in strict order.")
-@click.option("--time-limit", "time_limit_s", type=DURATION, help="Leave after so long, such as 55 or 10m.")
+@click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
 @config_option
 @click.pass_context
 def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float | None) -> int:

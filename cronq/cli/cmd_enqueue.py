@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.cli.common import DURATION, app_of, config_option, settings_of
+from cronq.cli.common import app_of, config_option, duration, settings_of
 from cronq.errors import CronqError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.app import App
-    from cronq.task import Task
+    from cronq.task import Prepared, Task
 
 
 @click.command("enqueue")
 @click.argument("task_name", metavar="TASK")
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
 @click.option("--queue", help="Another queue than the task's own.")
-@click.option("--delay", "delay_s", type=DURATION, default=0, help="Run it after so long at the earliest, such as 10m.")
+@click.option("--delay", "delay_s", type=duration, default=0, help="Run it after so long at the earliest, such as 10m.")
 @click.option("--priority", type=int, default=0, help="Higher ones of the same queue come first; 0 is normal.")
 @config_option
 @click.pass_context
-def command(context: click.Context, task_name: str, arguments: tuple[str, ...], **delivery: Any) -> int:
+def command(
+    context: click.Context, task_name: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, priority: int
+) -> int:
     """Enqueue TASK with ARGS and print the id of the message.
 
     ARGS are read as JSON where they are JSON, else as text: 3, true, null, '["a"]', ada@example.org. NAME=VALUE is a
@@ -37,9 +39,9 @@ def command(context: click.Context, task_name: str, arguments: tuple[str, ...], 
     app = app_of(settings)
     task = _find(app, task_name)
     if settings.transport.startswith("memory:"):
-        raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost at once")
+        raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost")
     args, kwargs = read_arguments(arguments)
-    click.echo(_enqueue(task, args, kwargs, delivery))
+    click.echo(_enqueue(_prepared(task, queue=queue, delay_s=delay_s, priority=priority), args, kwargs))
     return 0
 
 
@@ -83,14 +85,17 @@ def _find(app: App, name: str) -> Task[..., Any]:
     raise UsageError(f"no task is named {name}; {hint}")
 
 
-def _enqueue(task: Task[..., Any], args: list[Any], kwargs: dict[str, Any], delivery: dict[str, Any]) -> str:
+def _prepared(task: Task[..., Any], **delivery: Any) -> Prepared[...]:
     try:
-        prepared = task.using(**delivery)
+        return task.using(**delivery)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _enqueue(prepared: Prepared[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     try:
         return str(prepared.enqueue(*args, **kwargs).id)
     except CronqError:
         raise
     except Exception as error:  # sync:// runs the task here, and its own error comes out of enqueue
-        raise CronqError(f"task {task.name} failed: {type(error).__name__}: {error}") from error
+        raise CronqError(f"the task failed: {type(error).__name__}: {error}") from error

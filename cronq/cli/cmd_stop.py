@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq import events
-from cronq.cli.common import DURATION, config_option, settings_of
+from cronq.cli.common import config_option, duration, settings_of
 from cronq.cli.words import at, count, span
 from cronq.errors import CronqError
+from cronq.holder import Holder
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, replace_text
@@ -21,16 +22,15 @@ from cronq.supervisor.tick import paused_until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.holder import Holder
-
 LOOK_S = 0.05
+QUIET_S = 0.5  # idle consumers are gone sooner, and need no mention
 TICK_LASTS_S = 5.0
 
 
 @click.command("stop")
-@click.option("--for", "for_s", type=DURATION, help="Start no new consumers for so long, such as 1h; 0 ends that.")
+@click.option("--for", "for_s", type=duration, help="Start no new consumers for so long, such as 1h; 0 ends that.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all have left.")
-@click.option("--timeout", "timeout_s", type=DURATION, default=60, show_default=True, help="Wait no longer than this.")
+@click.option("--timeout", "timeout_s", type=duration, default=60, show_default=True, help="Wait no longer than this.")
 @config_option
 @click.pass_context
 def command(context: click.Context, for_s: float | None, wait: bool, timeout_s: float) -> int:
@@ -46,12 +46,94 @@ def command(context: click.Context, for_s: float | None, wait: bool, timeout_s: 
     events.listeners.append(EventLog(state.log, "stop"))
     if for_s == 0:
         return _end_hold(state)
-    until = time.time() + for_s if for_s else 0.0
-    asked = _ask(state, until)
-    if wait and asked:
+    until = time.time() + for_s if for_s else paused_until(state)
+    asked = _ask_all(state, until)
+    if wait:
         _wait(state, asked, timeout_s)
-    done = "have left" if wait else "are asked to leave"
-    click.echo(f"{count(len(asked), 'consumer')} {done if len(asked) != 1 else done.replace('have', 'has').replace('are', 'is')}"
-               if asked else "no consumer is live")
-    click.echo(f"nothing is started until {at(until)}; `cronq stop --for 0` ends that" if until else "the next tick starts new consumers")
+    click.echo(_what_was_done(len(asked), wait))
+    click.echo(_what_comes(until))
     return 0
+
+
+def _end_hold(state: StateDir) -> int:
+    if paused_until(state) <= time.time():
+        click.echo("nothing was held back")
+        return 0
+    replace_text(state.stop, "0\n")
+    click.echo("the hold is over: the next tick starts consumers")
+    return 0
+
+
+def _ask_all(state: StateDir, until: float) -> list[Holder]:
+    """Write the stop file and signal everybody. Under the tick's lock: none is started between the two."""
+    lock = locks.take(state.tick_lock, within_s=TICK_LASTS_S)
+    try:
+        replace_text(state.stop, f"{until:.3f}\n")
+        return [holder for holder in (*_successors(state), *_consumers(state)) if _ask(holder)]
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _ask(holder: Holder) -> bool:
+    if not process.send(holder, signal.SIGTERM):
+        return False
+    events.emit("stopped", signal="SIGTERM", holder=holder, reason="cronq stop")
+    return True
+
+
+def _successors(state: StateDir) -> list[Holder]:
+    """Return who waits to take a slot over: they go first, or they would."""
+    waiting = ((seen.name, locks.holder_pid(state.successor(seen.name))) for seen in slots.survey(state))
+    return [holder for name, pid in waiting if pid is not None and (holder := _identified(f"{name}.next", pid))]
+
+
+def _consumers(state: StateDir) -> list[Holder]:
+    """Return who consumes, or is about to. Web processes at work inline are not ours to signal."""
+    live = [seen for seen in slots.survey(state) if seen.is_live and not seen.is_inline]
+    found = (seen.live_note.holder if seen.live_note else _identified(seen.name, seen.pid or 0) for seen in live)
+    return [holder for holder in found if holder is not None]
+
+
+def _identified(name: str, pid: int) -> Holder | None:
+    """Return the process of which the kernel just said that it holds a lock, in a form that outlives its pid."""
+    started = process.start_of(pid)
+    return None if started is None else Holder(process.host_name(), name, pid, started, process.boot_id())
+
+
+def _wait(state: StateDir, asked: Sequence[Holder], timeout_s: float) -> None:
+    """Return when all are gone. Raises CronqError when that takes too long."""
+    started = time.monotonic()
+    told: list[Holder] = []
+    while left := [holder for holder in asked if process.runs(holder)]:
+        waited_s = time.monotonic() - started
+        if waited_s >= timeout_s:
+            raise CronqError(
+                f"after {span(timeout_s)} {_names(state, left)} still at work: they leave when their message ends; "
+                f"what hangs past its timeout, the tick kills"
+            )
+        if waited_s >= QUIET_S and left != told:
+            told = left
+            click.echo(f"waiting for {_names(state, left)}", err=True)
+        time.sleep(LOOK_S)
+
+
+def _names(state: StateDir, holders: Sequence[Holder]) -> str:
+    return ", ".join(f"{holder.slot} (pid {holder.pid}{_doing(state, holder)})" for holder in holders)
+
+
+def _doing(state: StateDir, holder: Holder) -> str:
+    note = slots.see(state, holder.slot).live_note
+    return "" if note is None or note.is_idle else f", busy for {span(time.time() - note.since)}"
+
+
+def _what_was_done(asked: int, waited: bool) -> str:
+    if not asked:
+        return "no consumer was live"
+    return f"{count(asked, 'consumer')} left" if waited else f"asked {count(asked, 'consumer')} to leave"
+
+
+def _what_comes(until: float) -> str:
+    if until <= time.time():
+        return "the next tick starts new consumers"
+    return f"nothing is started until {at(until)}; `cronq stop --for 0` ends that"

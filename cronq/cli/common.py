@@ -23,19 +23,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-class Duration(click.ParamType):
-    """An option that takes `90`, `90s`, `10m` or `PT10M`, and gives seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION = Duration()
+def duration(text: object) -> float:
+    """Read an option such as `90`, `90s`, `10m` or `PT10M` as seconds; click shows the name of this as its type."""
+    try:
+        return parse_duration(str(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def config_option(function: F) -> F:

@@ -58,7 +58,7 @@ def change(settings: Settings, wanted: Callable[[str], str]) -> bool:
         _write(after)
         kept = read()
         if wanted(kept) != kept:
-            raise CrontabError("crontab took the new text, but `crontab -l` shows another: look at it, and at your host's panel")
+            raise CrontabError("crontab took the new text, but `crontab -l` shows another: look into your host's panel")
     return True
 
 

@@ -45,7 +45,8 @@ def _held(status: Status) -> list[str]:
     if status.held_until is None:
         return []
     left = span(status.held_until - status.at)
-    return [yellow(f"stop  nothing is started until {at(status.held_until)}, for another {left} (`cronq stop --for 0` ends that)")]
+    until = f"nothing is started until {at(status.held_until)}, for another {left}"
+    return [yellow(f"stop  {until} (`cronq stop --for 0` ends that)")]
 
 
 def _groups(status: Status) -> list[str]:

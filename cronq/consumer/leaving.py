@@ -59,6 +59,21 @@ class ChangedFiles:
         return None
 
 
+class Seldom:
+    """Asks somebody else twice a second at most: what costs a system call is not asked after every message."""
+
+    def __init__(self, ask: Callable[[], str | None], clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._next_look = clock.monotonic() + LOOK_S
+
+    def reason(self) -> str | None:
+        if self._clock.monotonic() < self._next_look:
+            return None
+        self._next_look = self._clock.monotonic() + LOOK_S
+        return self._ask()
+
+
 class Leaving:
     """All reasons to leave, asked in one go."""
 

@@ -138,10 +138,10 @@ class Consumer:
         exchange = self._transport.exchange(self._post.holder, self._ended, want)
         self._settled(exchange.lost)
         self._waiting.extend(exchange.messages)
+        self._position += len(exchange.messages)
         self._looked(bool(exchange.messages))
         if not exchange.messages:
             return False
-        self._position += len(exchange.messages)
         self._batch_began = self._clock.monotonic()
         self._batch_count = len(exchange.messages)
         if exchange.more and self._was_idle:
@@ -154,7 +154,10 @@ class Consumer:
     def _run_next(self) -> None:
         if self._ended and not _is_plain(self._ended[-1]):
             self._settle()
-        message = self._waiting.popleft()
+        try:
+            message = self._waiting.popleft()
+        except IndexError:  # share(), called by the timer, has just given all of them back
+            return
         self._post.note(message.position)  # before its body is read: what kills while it is decoded is poison, too
         call = self._runner.prepare(message)
         if isinstance(call, Fail):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cronq.consumer.alarm import NoTimer, Timer
+from cronq.consumer.durations import Durations
 from cronq.context import Context
 from cronq.errors import BodyError, TaskTimeout, UnknownTaskError, UsageError
 from cronq.events import emit
@@ -62,6 +63,7 @@ class Runner:
         self._clock = clock
         self.timer: Timer = timer or NoTimer()
         self._should_stop = should_stop
+        self.durations = Durations()
 
     def prepare(self, message: Message) -> Call | Fail:
         """Find the task and read its arguments; what has no task or does not decode goes to the failure queue."""
@@ -76,6 +78,8 @@ class Runner:
 
     def run(self, message: Message, call: Call) -> Outcome:
         """Make one attempt and return its outcome."""
+        emit("reserved", message=message)
+        began = self._clock.monotonic()
         try:
             self.timer.start(call.timeout_s)
             try:
@@ -84,6 +88,7 @@ class Runner:
                 self.timer.stop()
         except self._survives as error:
             return self._failed(message, call.task, error)
+        self.durations.add(message.task, self._clock.monotonic() - began)
         return self._succeeded(message, call.task, value)
 
     def _call(self, message: Message, call: Call) -> object:
@@ -112,6 +117,8 @@ class Runner:
 
     def _failed(self, message: Message, task: Task[..., Any], error: BaseException) -> Release | Fail:
         text = _describe(error)
+        if isinstance(error, TaskTimeout):
+            emit("timed_out", message=message)
         decision = self._tasks.policy(task, message.queue).decide(message.attempt, error)
         if isinstance(decision, Again):
             emit("released", message=message, error=error, delay_s=decision.delay_s)

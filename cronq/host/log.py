@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cronq.host.state_dir import open_private
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class EventLog:
@@ -19,11 +19,14 @@ class EventLog:
     def __init__(self, path: str, who: str) -> None:
         self._path = path
         self._who = who
+        self._words: Callable[[str, Mapping[str, object]], str | None] | None = None
 
     def __call__(self, name: str, facts: Mapping[str, object]) -> None:
-        from cronq.host.wording import words_for
+        if self._words is None:
+            from cronq.host.wording import words_for
 
-        words = words_for(name, facts)
+            self._words = words_for
+        words = self._words(name, facts)
         if words is None:
             return
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

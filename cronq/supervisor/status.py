@@ -141,13 +141,13 @@ def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> 
 
 
 def _broken(group: str, seen: Sequence[Seen]) -> str | None:
-    """Return why the group's newest consumer could not work, unless a newer one of any group can: they share the app."""
+    """Return why the group's newest consumer could not work, unless a newer one of any group can: all share one app."""
     notes = [one.note for one in seen if one.note is not None and one.group == group]
     newest = max(notes, key=lambda note: note.begun_at, default=None)
     if newest is None or newest.state != BROKEN:
         return None
-    is_over = any(one.note.begun_at > newest.begun_at for one in seen if one.note is not None and _is_sound(one, one.note))
-    return None if is_over else newest.reason
+    sound = [one.note.begun_at for one in seen if one.note is not None and _is_sound(one, one.note)]
+    return None if max(sound, default=0.0) > newest.begun_at else newest.reason
 
 
 def _is_sound(seen: Seen, note: SlotNote) -> bool:

@@ -53,6 +53,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)
         tidy(supervisor.settings, supervisor.state, supervisor.transport)
+        emit("ticked", plan=plan)
     finally:
         lock.release()
     return plan

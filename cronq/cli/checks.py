@@ -1,0 +1,181 @@
+"""What `cronq check` looks at beyond the text of cronq.toml. Each check tells what it found and what is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sqlite3
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+from cronq.cli import crontab
+from cronq.cli.common import app_of, bare_app, known_queues
+from cronq.cli.cronline import jobs
+from cronq.cli.storage import database_of
+from cronq.cli.words import count
+from cronq.errors import CronqError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cronq.app import App
+    from cronq.config.settings import Settings
+
+OLDEST_SQLITE = (3, 26, 0)
+PYTHON_PATIENCE_S = 30.0
+
+
+class Fact(NamedTuple):
+    """Something that is as it should be: `what` names it in a word."""
+
+    what: str
+    text: str
+
+
+class Warning(NamedTuple):  # noqa: A001 - the word people use, and no exception is meant here
+    """Something that works, and probably not as meant."""
+
+    text: str
+
+
+class Error(NamedTuple):
+    """Something that cannot work."""
+
+    text: str
+
+
+Finding = Fact | Warning | Error
+
+
+def environment(settings: Settings) -> Iterator[Finding]:
+    """Return what is found around a valid configuration, one check after the other, whatever each of them finds."""
+    for check in (_state_dir, _app, _python, _transport, _crontab):
+        try:
+            yield from check(settings)
+        except CronqError as error:
+            yield Error(str(error))
+
+
+def _state_dir(settings: Settings) -> Iterator[Finding]:
+    bare_app(settings).state.prepare()
+    yield Fact("state_dir", settings.state_dir)
+
+
+def _app(settings: Settings) -> Iterator[Finding]:
+    app = app_of(settings)
+    tasks = list(app.registry)
+    yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
+    if not tasks:
+        yield Warning(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
+    yield from _routes(settings)
+    yield from _lonely_tasks(settings, app)
+
+
+def _routes(settings: Settings) -> Iterator[Finding]:
+    for dotted in settings.routing:
+        module, _, name = dotted.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module), name, None)
+        except ImportError as error:
+            yield Error(f"routing.{dotted!r}: {error}")
+        else:
+            if not isinstance(found, type):
+                yield Error(f"routing.{dotted!r}: there is no class {name} in {module}")
+
+
+def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
+    """A queue that nobody serves refuses messages: better told now than at the first enqueue."""
+    if settings.groups:
+        known = known_queues(settings)
+        for task in app.registry:
+            if task.options.queue is not None and task.options.queue not in known:
+                yield Error(
+                    f"task {task.name}: its queue {task.options.queue!r} is served by no group of [[consumers]]; "
+                    f"there are {', '.join(known)}"
+                )
+
+
+def _python(settings: Settings) -> Iterator[Finding]:
+    """Ask the interpreter that starts consumers for its version and for cronq, as a consumer would need them."""
+    from cronq.supervisor.spawn import python_of
+
+    python = python_of(settings)
+    program = "import platform, cronq; print(platform.python_version(), cronq.__version__)"
+    try:
+        done = subprocess.run(
+            [python, "-c", program], capture_output=True, text=True, timeout=PYTHON_PATIENCE_S, cwd="/", check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield Error(f"python = {python!r}: cannot be run ({_why(error)}): set it to an interpreter that can import cronq")
+        return
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no word why"])[-1]
+        yield Error(f"python = {python!r}: cannot import cronq ({said}): install cronq there, or set another python")
+        return
+    yield Fact("python", f"{python} ({' with cronq '.join(done.stdout.split())})")
+
+
+def _transport(settings: Settings) -> Iterator[Finding]:
+    app = bare_app(settings)
+    counts = app.transport.counts()
+    waiting = sum(one.ready for one in counts)
+    path = database_of(settings)
+    if path is None:
+        yield Fact("transport", settings.transport)
+        yield Warning(f"transport = {settings.transport!r}: keeps nothing beyond its process: for tests and development")
+        return
+    app.transport.close()
+    yield from _sqlite(path, waiting)
+
+
+def _sqlite(path: str, waiting: int) -> Iterator[Finding]:
+    from cronq.transports.sqlite.filesystem import is_local, type_of
+
+    file_system = type_of(path)
+    yield Fact(
+        "transport",
+        f"{path} ({count(waiting, 'message')} ready, SQLite {sqlite3.sqlite_version}, "
+        f"journal {_journal(path)}, file system {file_system})",
+    )
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        yield Error(f"SQLite {sqlite3.sqlite_version} is too old, 3.26 is needed: use a newer Python build")
+    if not is_local(file_system):
+        yield Warning(
+            f"{path}: lies on {file_system}, which is not known to be a local disk: the queue is slow there, and as "
+            f"safe as the locks of that file system; let only one host use it"
+        )
+
+
+def _journal(path: str) -> str:
+    connection = sqlite3.connect(path)
+    try:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _crontab(settings: Settings) -> Iterator[Finding]:
+    """Look for the line that ticks. Its absence is a warning only: ticks may come by URL, or from a panel's cron."""
+    if settings.path is None or not crontab.is_there():
+        return
+    all_jobs = jobs(crontab.read())
+    ours = [job for job in all_jobs if job.ticks(settings.path)]
+    if not ours:
+        vague = [str(job.number) for job in all_jobs if job.config is None]
+        also = f" (line {', '.join(vague)} calls cronq without --config)" if vague else ""
+        yield Warning(f"crontab: no line ticks {settings.path}{also}: `cronq crontab install` adds it")
+        return
+    yield Fact("crontab", f"line {', '.join(str(job.number) for job in ours)}")
+    if len(ours) > 1:
+        yield Warning(f"crontab: {len(ours)} lines tick {settings.path}: `cronq crontab install` leaves one")
+    for job in ours:
+        if not os.path.isabs(job.program):
+            yield Warning(f"crontab: line {job.number} calls {job.program!r}: cron's PATH has only /usr/bin and /bin")
+        elif not os.access(job.program, os.X_OK):
+            yield Warning(f"crontab: line {job.number} calls {job.program!r}, which is not there or not executable")
+        if not os.path.isabs(job.config or ""):
+            yield Warning(f"crontab: line {job.number} names {job.config!r}: give the whole path, cron starts at home")
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
