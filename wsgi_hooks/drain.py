@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq import events
-from cronq.app.inline import is_held, work
+from cronq.app.inline import has_work, is_held, work
 from cronq.host.log import EventLog
 from cronq.inline import Facts, decide
 from cronq.supervisor import slots
@@ -42,7 +42,7 @@ def drain_after(
             answers_early=server.answers_early(environ, headers),
         )
         decision = decide(facts, app.settings.inline)
-        if decision.is_nothing or not app.transport.depth(app.settings.inline.queues, 1):
+        if decision.is_nothing or not has_work(app):
             return
         slot = slots.take(app.state, GROUP, app.settings.inline.max_processes)
         if slot is None:

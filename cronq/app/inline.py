@@ -13,7 +13,7 @@ from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, Ti
 from cronq.consumer.loop import Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
-from cronq.errors import TaskTimeout
+from cronq.errors import ConfigError, TaskTimeout
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
@@ -38,6 +38,11 @@ def is_held(app: App) -> bool:
         if seen.is_live and not seen.is_inline and (seen.live_note is None or wanted & set(seen.live_note.queues)):
             return True
     return False
+
+
+def has_work(app: App) -> bool:
+    """Tell whether something is ready, or reserved by somebody who may be dead."""
+    return bool(app.transport.depth(app.settings.inline.queues, 1) or app.transport.held())
 
 
 def work(app: App, slot: Slot, decision: Decision) -> None:
@@ -122,7 +127,11 @@ def _start_consumer(app: App) -> bool:
     if group is None or app.settings.path is None:
         return False  # a consumer of its own process could not know this configuration
     supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)
-    started = start_one(supervisor, group)
+    try:
+        started = start_one(supervisor, group)
+    except ConfigError as error:
+        emit("trouble", error=error)
+        return False
     if started:
         emit("inline_spawned", target=group.name)
     return started

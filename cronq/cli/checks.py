@@ -16,9 +16,10 @@ from cronq.cli.words import count
 from cronq.errors import CronqError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cronq.app import App
+    from cronq.cli.cronline import Job
     from cronq.config.settings import Settings
 
 OLDEST_SQLITE = (3, 26, 0)
@@ -32,7 +33,7 @@ class Fact(NamedTuple):
     text: str
 
 
-class Warning(NamedTuple):  # noqa: A001 - the word people use, and no exception is meant here
+class Warned(NamedTuple):
     """Something that works, and probably not as meant."""
 
     text: str
@@ -44,7 +45,7 @@ class Error(NamedTuple):
     text: str
 
 
-Finding = Fact | Warning | Error
+Finding = Fact | Warned | Error
 
 
 def environment(settings: Settings) -> Iterator[Finding]:
@@ -66,7 +67,7 @@ def _app(settings: Settings) -> Iterator[Finding]:
     tasks = list(app.registry)
     yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
     if not tasks:
-        yield Warning(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
+        yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
     yield from _routes(settings)
     yield from _lonely_tasks(settings, app)
 
@@ -106,7 +107,7 @@ def _python(settings: Settings) -> Iterator[Finding]:
             [python, "-c", program], capture_output=True, text=True, timeout=PYTHON_PATIENCE_S, cwd="/", check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield Error(f"python = {python!r}: cannot be run ({_why(error)}): set it to an interpreter that can import cronq")
+        yield Error(f"python = {python!r}: cannot be run ({_why(error)}): set it to one that can import cronq")
         return
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no word why"])[-1]
@@ -122,7 +123,7 @@ def _transport(settings: Settings) -> Iterator[Finding]:
     path = database_of(settings)
     if path is None:
         yield Fact("transport", settings.transport)
-        yield Warning(f"transport = {settings.transport!r}: keeps nothing beyond its process: for tests and development")
+        yield Warned(f"transport = {settings.transport!r}: keeps nothing beyond its process: for tests only")
         return
     app.transport.close()
     yield from _sqlite(path, waiting)
@@ -140,7 +141,7 @@ def _sqlite(path: str, waiting: int) -> Iterator[Finding]:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         yield Error(f"SQLite {sqlite3.sqlite_version} is too old, 3.26 is needed: use a newer Python build")
     if not is_local(file_system):
-        yield Warning(
+        yield Warned(
             f"{path}: lies on {file_system}, which is not known to be a local disk: the queue is slow there, and as "
             f"safe as the locks of that file system; let only one host use it"
         )
@@ -158,23 +159,31 @@ def _crontab(settings: Settings) -> Iterator[Finding]:
     """Look for the line that ticks. Its absence is a warning only: ticks may come by URL, or from a panel's cron."""
     if settings.path is None or not crontab.is_there():
         return
-    all_jobs = jobs(crontab.read())
-    ours = [job for job in all_jobs if job.ticks(settings.path)]
-    if not ours:
-        vague = [str(job.number) for job in all_jobs if job.config is None]
-        also = f" (line {', '.join(vague)} calls cronq without --config)" if vague else ""
-        yield Warning(f"crontab: no line ticks {settings.path}{also}: `cronq crontab install` adds it")
+    try:
+        all_jobs = jobs(crontab.read())
+    except crontab.CrontabError as error:
+        yield Warned(f"crontab: cannot be looked at: {error}")
         return
-    yield Fact("crontab", f"line {', '.join(str(job.number) for job in ours)}")
+    ours = [job for job in all_jobs if job.ticks(settings.path)]
+    if ours:
+        yield Fact("crontab", f"line {', '.join(str(job.number) for job in ours)}")
+        yield from _wrong_jobs(ours, settings.path)
+        return
+    vague = [str(job.number) for job in all_jobs if job.config is None]
+    also = f" (line {', '.join(vague)} calls cronq without --config)" if vague else ""
+    yield Warned(f"crontab: no line ticks {settings.path}{also}: `cronq crontab install` adds it")
+
+
+def _wrong_jobs(ours: Sequence[Job], config: str) -> Iterator[Finding]:
     if len(ours) > 1:
-        yield Warning(f"crontab: {len(ours)} lines tick {settings.path}: `cronq crontab install` leaves one")
+        yield Warned(f"crontab: {len(ours)} lines tick {config}: `cronq crontab install` leaves one")
     for job in ours:
         if not os.path.isabs(job.program):
-            yield Warning(f"crontab: line {job.number} calls {job.program!r}: cron's PATH has only /usr/bin and /bin")
+            yield Warned(f"crontab: line {job.number} calls {job.program!r}: cron's PATH has only /usr/bin and /bin")
         elif not os.access(job.program, os.X_OK):
-            yield Warning(f"crontab: line {job.number} calls {job.program!r}, which is not there or not executable")
+            yield Warned(f"crontab: line {job.number} calls {job.program!r}, which is not there or not executable")
         if not os.path.isabs(job.config or ""):
-            yield Warning(f"crontab: line {job.number} names {job.config!r}: give the whole path, cron starts at home")
+            yield Warned(f"crontab: line {job.number} names {job.config!r}: give the whole path, cron starts at home")
 
 
 def _why(error: Exception) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.checks import Error, Fact, Warning, environment
+from cronq.cli.checks import Error, Fact, Warned, environment
 from cronq.cli.common import config_option, json_option, print_json, settings_of
 from cronq.cli.words import columns, red, yellow
 from cronq.config.advice import warnings
 from cronq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cronq.cli.checks import Finding
     from cronq.config.settings import Settings
@@ -31,30 +30,32 @@ def command(context: click.Context, as_json: bool) -> int:
 
     Example: cronq check --config /home/ada/shop/cronq.toml
     """
-    try:
-        settings = settings_of(context)
-    except ConfigError as error:
-        path, findings = context.obj, [Error(problem) for problem in error.problems]
-    else:
-        path, findings = settings.path, list(_all(settings))
+    path, findings = _check(context)
     show = _show_json if as_json else _show
     show(path, findings)
     return 2 if _texts(findings, Error) else 0
 
 
-def _all(settings: Settings) -> Sequence[Finding]:
+def _check(context: click.Context) -> tuple[str | None, Sequence[Finding]]:
+    try:
+        settings = settings_of(context)
+    except ConfigError as error:
+        return context.obj, [Error(problem) for problem in error.problems]
+    return settings.path, list(dict.fromkeys(_all(settings)))
+
+
+def _all(settings: Settings) -> Iterator[Finding]:
     if settings.path is None:
-        missing = [Warning(f"there is no cronq.toml in {os.getcwd()}: defaults hold; `cronq init` writes one")]
-    else:
-        missing = []
-    return [*missing, *map(Warning, warnings(settings)), *environment(settings)]
+        yield Warned(f"there is no cronq.toml in {settings.base_dir}: defaults hold; `cronq init` writes one")
+    yield from map(Warned, warnings(settings))
+    yield from environment(settings)
 
 
 def _show(path: str | None, findings: Sequence[Finding]) -> None:
     rows = [("cronq.toml", path), *(one for one in findings if isinstance(one, Fact))]
     for line in columns([(what, text) for what, text in rows if text]):
         click.echo(line)
-    for text in _texts(findings, Warning):
+    for text in _texts(findings, Warned):
         click.echo(yellow(f"warning: {text}"))
     errors = _texts(findings, Error)
     for text in errors:
@@ -65,9 +66,9 @@ def _show(path: str | None, findings: Sequence[Finding]) -> None:
 
 def _show_json(path: str | None, findings: Sequence[Finding]) -> None:
     facts = {one.what: one.text for one in findings if isinstance(one, Fact)}
-    errors, warned = _texts(findings, Error), _texts(findings, Warning)
+    errors, warned = _texts(findings, Error), _texts(findings, Warned)
     print_json({"config": path, "fine": not errors, "found": facts, "warnings": warned, "errors": errors})
 
 
-def _texts(findings: Sequence[Finding], kind: type[Error | Warning]) -> list[str]:
+def _texts(findings: Sequence[Finding], kind: type[Error | Warned]) -> list[str]:
     return [one.text for one in findings if isinstance(one, kind)]

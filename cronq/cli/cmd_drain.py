@@ -13,6 +13,7 @@ import click
 from cronq import events
 from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
 from cronq.cli.words import count
+from cronq.config.settings import Autoscale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Bar = Any  # click names no type for its progress bar
 
 NO_LIMIT_S = 7 * 86400.0
+ALONE = 1_000_000_000  # messages that one process is thought to be enough for: no backlog makes it call for help
 ENDS_A_MESSAGE = frozenset({"finished", "released", "failed"})
 
 
@@ -50,7 +52,9 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     refuse_unknown_queues(queues, known)
     chosen = queues or tuple(known)
     assigned = ad_hoc(chosen)
-    group = assigned.group._replace(time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None)
+    group = assigned.group._replace(
+        time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None, autoscale=Autoscale(desired_size=ALONE)
+    )
     with _bar(sum(one.ready for one in counts if one.queue in chosen)) as bar:
         report = Report(bar)
         events.listeners.append(report)

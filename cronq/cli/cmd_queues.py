@@ -84,7 +84,9 @@ def show(context: click.Context, queue: str, as_json: bool) -> None:
 @config_option
 @click.pass_context
 def setup(context: click.Context) -> None:
-    """Make the place that keeps the queues, or bring it up to date. Everything else does so too when it must.
+    """Make the place that keeps the queues.
+
+    Or bring it up to date. Every other command does so too, when it must.
 
     Example: cronq queues setup
     """
@@ -131,7 +133,9 @@ def resume(context: click.Context, queue: str) -> None:
 @config_option
 @click.pass_context
 def flush(context: click.Context, queue: str, force: bool) -> None:
-    """Delete everything in QUEUE that is not being run: ready, delayed, failed, and kept results.
+    """Delete what is in QUEUE.
+
+    That is: ready, delayed and failed messages, and kept results; not what is being run.
 
     Example: cronq queues flush low --force
     """

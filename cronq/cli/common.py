@@ -94,7 +94,7 @@ def bare_app(settings: Settings) -> App:
 def known_queues(settings: Settings) -> list[str]:
     """Return every queue that the configuration names, the most important first."""
     served = [queue for group in settings.groups for queue in group.queues]
-    return list(dict.fromkeys([*served, *settings.inline.queues, *settings.queues, *settings.routing.values()]))
+    return list(dict.fromkeys([*served, *settings.inline.queues, *settings.queues]))
 
 
 def refuse_unknown_queues(given: Sequence[str], known: Sequence[str]) -> None:

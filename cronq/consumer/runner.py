@@ -111,7 +111,7 @@ class Runner:
 
         try:
             return Ack(message, msgspec.json.encode(value), keep_s)
-        except (TypeError, msgspec.ValidationError) as error:
+        except Exception as error:  # whatever it is, the message is done: it must not be run again for that
             emit("result_not_kept", message=message, error=str(error))
             return Ack(message, None, keep_s)
 

@@ -67,7 +67,11 @@ class Detached:
     """Starts processes that the starter leaves behind, for a starter that exits soon: they become init's children."""
 
     def __call__(self, command: Command) -> bool:
-        return _popen(command.argv, command) is not None
+        child = _popen(command.argv, command)
+        if child is None:
+            return False
+        child.returncode = 0  # nobody here will wait for it: init adopts it when the starter ends
+        return True
 
 
 class TwiceDetached:
@@ -105,6 +109,11 @@ def _popen(argv: Sequence[str], command: Command) -> subprocess.Popen[bytes] | N
     """
     import subprocess
 
+    if not os.access(command.argv[0], os.X_OK):
+        raise ConfigError(
+            f"{command.argv[0]}: is no program that can be run: set `python` in cronq.toml to the absolute path of "
+            f"the interpreter that has your project installed"
+        )
     try:
         output = open_private(command.output, os.O_WRONLY | os.O_APPEND)
         try:
@@ -120,15 +129,10 @@ def _popen(argv: Sequence[str], command: Command) -> subprocess.Popen[bytes] | N
             )
         finally:
             os.close(output)
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise ConfigError(
-            f"{error.filename}: {error.strerror}: set `python` to the absolute path of the interpreter"
-        ) from error
     except MemoryError:
         return None
     except OSError as error:
         if error.errno in PRESSURE:
             return None
         raise
-    child.returncode = child.returncode  # the child is not ours to wait for unless a caller does
     return child
