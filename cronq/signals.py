@@ -43,8 +43,9 @@ _BY_NAME = {
 
 def _forward(name: str, facts: Mapping[str, object]) -> None:
     signal = _BY_NAME.get(name)
-    if signal is not None and signal.receivers:
-        signal.send(name, **facts)
+    if signal is not None:
+        for receiver in signal.receivers_for(name):
+            receiver(name, **facts)
 
 
 events.listeners.append(_forward)

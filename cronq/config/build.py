@@ -20,15 +20,16 @@ TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "st
 def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
     """Return the Settings that `tree` describes; its relative paths start at `base_dir`."""
     plain = {name: value for name, value in tree.items() if name not in TABLES}
+    groups = _groups(tree.get("consumers"))
     return Settings(
         path=path,
         base_dir=base_dir,
         state_dir=_absolute(base_dir, tree.get("state_dir", DEFAULT_STATE_DIR)),
         code_marker=tuple(_absolute(base_dir, marker) for marker in tree.get("code_marker", ())),
-        groups=_groups(tree.get("consumers")),
+        groups=groups,
         queues=_queues(tree.get("queues", {}), tree.get("presets", {})),
         routing=MappingProxyType(tree.get("routing", {})),
-        inline=Inline(**fields(tree.get("inline", {}), INLINE)),
+        inline=_inline(tree.get("inline", {}), groups),
         **_failures(tree.get("failures", {})),
         **fields(plain, MAIN),
     )
@@ -45,6 +46,13 @@ def _absolute(base_dir: str, path: str) -> str:
 
 def _groups(given: list[Tree] | None) -> tuple[Group, ...]:
     return DEFAULT_GROUPS if given is None else tuple(map(_group, given))
+
+
+def _inline(given: Tree, groups: tuple[Group, ...]) -> Inline:
+    """Web processes look after the queues that consumers serve, unless the file names others."""
+    served = tuple(dict.fromkeys(queue for group in groups for queue in group.queues))
+    defaults = {"queues": served} if served else {}
+    return Inline(**{**defaults, **fields(given, INLINE)})
 
 
 def _group(given: Tree) -> Group:

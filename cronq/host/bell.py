@@ -43,9 +43,14 @@ class Bells:
         self._paths = paths
         self._epoll = select.epoll()
         self._signals = signal_descriptor
-        self._fifos = [_open_fifo(path) for path in paths]
-        for descriptor in self._fifos:
-            self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        self._fifos: list[int] = []
+        try:
+            for path in paths:
+                self._fifos.append(_open_fifo(path))
+                self._epoll.register(self._fifos[-1], select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        except BaseException:
+            self.close()
+            raise
         if signal_descriptor is not None:
             self._epoll.register(signal_descriptor, select.EPOLLIN)
 

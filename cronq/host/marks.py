@@ -20,12 +20,20 @@ def touch(path: str, now: float) -> None:
         os.utime(path, (now, now), follow_symlinks=False)
 
 
+_CLOCKS_DIFFER_S = 60.0
+
+
 def age_s(path: str, now: float) -> float | None:
-    """Return how long ago a consumer looked; None when none ever did. A mark from the future counts as new."""
+    """Return how long ago a consumer looked; None when none ever did.
+
+    A mark that lies more than a minute ahead is none: the clock was set back, and a living consumer would have
+    made a new one since.
+    """
     try:
-        return max(0.0, now - os.stat(path, follow_symlinks=False).st_mtime)
+        age = now - os.stat(path, follow_symlinks=False).st_mtime
     except OSError:
         return None
+    return None if age < -_CLOCKS_DIFFER_S else max(0.0, age)
 
 
 def oldest_age_s(paths: Sequence[str], now: float) -> float | None:

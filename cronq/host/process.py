@@ -64,8 +64,11 @@ def send(holder: Holder, signal_number: signal.Signals) -> bool:
     return True
 
 
-def memory_mb() -> float:
-    """Return the resident memory of this process in MiB (proc(5), statm)."""
-    with open("/proc/self/statm", "rb") as file:
-        pages = int(file.read().split()[1])
+def memory_mb(pid: int | None = None) -> float:
+    """Return the resident memory of a process (None: this one) in MiB (proc(5), statm); 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid or 'self'}/statm", "rb") as file:
+            pages = int(file.read().split()[1])
+    except (OSError, IndexError):
+        return 0.0
     return pages * os.sysconf("SC_PAGESIZE") / 1048576

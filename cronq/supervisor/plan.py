@@ -20,7 +20,10 @@ STUCK_S = 30.0  # an idle consumer that is so long past its deadline hangs
 
 
 class Sight(NamedTuple):
-    """Everything a tick looks at before it decides. Monotonic and wall seconds, per-group maps by group name."""
+    """Everything a tick looks at before it decides. Monotonic and wall seconds, per-group maps by group name.
+
+    `memory_mb` is the resident memory of all live consumers together.
+    """
 
     now: float
     monotonic: float
@@ -32,6 +35,7 @@ class Sight(NamedTuple):
     backoff: Mapping[str, Backoff] = {}
     paused_until: float = 0.0
     signalled: Mapping[str, str] = {}
+    memory_mb: float = 0.0
 
 
 class Stop(NamedTuple):
@@ -65,7 +69,8 @@ def decide(settings: Settings, sight: Sight) -> Plan:
     may_start = sight.now >= sight.paused_until
     able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.now)]
     others = sum(len(live[demand.group]) for demand in demands if demand not in able)
-    starts = missing(able, settings.max_processes - others)
+    most = min(settings.max_processes, _fitting(settings.memory_mb, sight.memory_mb, sum(map(len, live.values()))))
+    starts = missing(able, most - others)
     wanted = {one.group: desired(one.depth, one.desired_size, one.min, one.max) for one in demands}
     return Plan(
         rescue=sight.dead,
@@ -75,7 +80,7 @@ def decide(settings: Settings, sight: Sight) -> Plan:
             seen.name
             for group in settings.groups
             if may_start
-            for seen in _ending(group, live[group.name], sight)[: wanted[group.name]]
+            for seen in _to_succeed(group, live[group.name], wanted[group.name], sight)
             if seen.name not in sight.has_successor
         ],
         backoff={name: found for name, found in backoff.items() if found != sight.backoff.get(name, Backoff())},
@@ -92,6 +97,23 @@ def _demand(group: Group, sight: Sight, live: int) -> Demand:
 def _backoff(group: Group, sight: Sight) -> Backoff:
     slots = [seen for seen in sight.slots if seen.group == group.name]
     return judge(sight.backoff.get(group.name, Backoff()), slots, sight.interval_s, sight.now)
+
+
+def _fitting(most_mb: int | None, used_mb: float, live: int) -> int:
+    """Return how many consumers fit into the account's memory, if more of them are as large as those that live.
+
+    One always does: a bound that is too small must slow the work down, not stop it.
+    """
+    if most_mb is None or not live or not used_mb:
+        return 1_000_000
+    return max(1, live + int((most_mb - used_mb) // (used_mb / live)))
+
+
+def _to_succeed(group: Group, live: Sequence[Seen], wanted: int, sight: Sight) -> list[Seen]:
+    """Return whom to start a successor for: as many of those that end soon as those that stay do not make up for."""
+    ending = _ending(group, live, sight)
+    staying = len(live) - len(ending)
+    return ending[: max(0, wanted - staying)]
 
 
 def _ending(group: Group, live: Sequence[Seen], sight: Sight) -> list[Seen]:

@@ -77,6 +77,7 @@ def see(supervisor: Supervisor) -> Sight:
         backoff={group.name: backoff.read(state.backoff(group.name)) for group in settings.groups},
         paused_until=paused_until(state),
         signalled=_signalled(state),
+        memory_mb=sum(process.memory_mb(one.pid) for one in seen if one.pid is not None and not one.is_inline),
     )
 
 

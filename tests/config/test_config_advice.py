@@ -20,7 +20,7 @@ def test_the_defaults_need_no_warning(loaded: Loading) -> None:
     ("text", "said"),
     [
         ("[queues.slow]", "queues.slow: no group of [[consumers]] serves this queue"),
-        (MAIL, "inline.queues: no group of [[consumers]] serves high, low, normal"),
+        ("inline.queues = ['extra']\n[queues.extra]", "inline.queues: no group of [[consumers]] serves extra"),
         ("inline.grace_period = '2s'", 'inline.grace_period = "2s": group standby looks at its queues only every 5s'),
         ("inline.time_limit = '31s'", 'inline.time_limit = "31s": the server ends a request after 30s'),
         ("inline.time_limit = '0.5s'", 'inline.slice = "1s": inline work ends after 0.5s'),

@@ -62,3 +62,10 @@ def test_refused_consumers_cause_no_complaint_elsewhere(refused: Refusing) -> No
 def test_refused_presets_cause_no_complaint_elsewhere(refused: Refusing) -> None:
     (problem,) = refused("presets = 5\n[queues.low]\npreset = 'slow'")
     assert "presets = 5" in problem
+
+
+def test_web_processes_look_after_the_queues_that_consumers_serve(loaded: Loading) -> None:
+    settings = loaded(
+        "[[consumers]]\nname = 'a'\nqueues = ['mail', 'sms']\n[[consumers]]\nname = 'b'\nqueues = ['sms', 'fax']"
+    )
+    assert settings.inline.queues == ("mail", "sms", "fax")
