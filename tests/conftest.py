@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.processes import python  # noqa: F401 - a fixture
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

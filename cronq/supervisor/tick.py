@@ -49,7 +49,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
         return None
     try:
         if from_cron:
-            interval.note(supervisor.state.ticks, supervisor.clock.now())
+            _note_time(supervisor)
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)
         tidy(supervisor.settings, supervisor.state, supervisor.transport)
@@ -57,6 +57,16 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
     finally:
         lock.release()
     return plan
+
+
+def _note_time(supervisor: Supervisor) -> None:
+    """Write down when this tick came. A full disk must not keep it from rescuing and starting consumers."""
+    try:
+        interval.note(supervisor.state.ticks, supervisor.clock.now())
+    except OSError as error:
+        if not is_pressure(error):
+            raise
+        emit("pressure", what=f"noting the time of a tick ({error.strerror})")
 
 
 def see(supervisor: Supervisor) -> Sight:

@@ -166,8 +166,8 @@ def real_cron(shop: Shop) -> Iterator[None]:
     try:
         yield
     finally:
-        now = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=True).stdout
-        subprocess.run(["crontab", "-"], input=now.replace(line, ""), text=True, check=True)
+        rest = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=True).stdout.replace(line, "")
+        subprocess.run(["crontab", "-"] if rest else ["crontab", "-r"], input=rest, text=True, check=True)
 
 
 @contextmanager

@@ -115,7 +115,11 @@ class Connections:
         wanted = "wal" if is_local(file_system) else "truncate"
         answer = connection.execute("PRAGMA journal_mode").fetchone()[0]
         if answer != wanted:
-            answer = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+            try:
+                answer = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if wanted == "wal" or _code(error) != sqlite3.SQLITE_BUSY:
+                    raise
         if answer == "wal" and wanted == "truncate":
             raise TransportError(
                 f"{self.path}: is in WAL mode on {file_system}, a file system where that corrupts data, and another "

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cronq.cli.cronline import installed, jobs, line_for, removed
+from cronq.errors import UsageError
+
+CONFIG = "/home/ada/shop/cronq.toml"
+LINE = f"* * * * * /home/ada/venv/bin/cronq tick --config {CONFIG}"
+OTHERS = (
+    "# my jobs\n\nMAILTO=ada@example.org\n"
+    f"#* * * * * /home/ada/venv/bin/cronq tick --config {CONFIG}\n"
+    "@daily /home/ada/backup.sh  \n"
+    "* * * * * /home/ada/venv/bin/cronq tick --config /home/ada/blog/cronq.toml\n"
+    f"0 3 * * * /home/ada/venv/bin/cronq consume --config {CONFIG}\n"
+    "5 4 * * * echo tick; echo caf\udce9 \\% % input\n"
+)
+words = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_categories=["C", "Z"]), min_size=1)
+
+
+def as_cron_runs_it(line: str) -> list[str]:
+    """Return what /bin/sh makes of a line when cron has taken the schedule and its backslashes away."""
+    command = re.split(r"(?<!\\)%", line.split(" ", 5)[5])[0].replace("\\%", "%")
+    done = subprocess.run(["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+@given(st.lists(words, min_size=1, max_size=4))
+def test_cron_and_its_shell_see_the_very_words_of_the_command(command: list[str]) -> None:
+    assert as_cron_runs_it(line_for(command)) == command
+
+
+@given(words, words)
+def test_a_line_is_recognised_again_whatever_its_paths(program: str, config: str) -> None:
+    line = line_for([f"/{program}/cronq", "tick", "--config", f"/{config}"])
+    assert [(job.program, job.config) for job in jobs(line)] == [(f"/{program}/cronq", f"/{config}")]
+
+
+@pytest.mark.parametrize(("every", "schedule"), [(1, "* * * * * "), (5, "*/5 * * * * ")])
+def test_the_schedule_is_every_so_many_minutes(every: int, schedule: str) -> None:
+    assert line_for(["cronq"], every) == f"{schedule}cronq"
+
+
+def test_a_path_that_no_crontab_can_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="plainer"):
+        line_for(["/home/a\nb/cronq"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"cd /home/ada && cronq tick --config={CONFIG} >/dev/null 2>&1",
+        f"/home/ada/venv/bin/python -m cronq --config {CONFIG} tick",
+        f"flock -n /tmp/lock /usr/bin/env A=b cronq tick --config '{CONFIG}'",
+        f"cronq tick --config {CONFIG} % input",
+        f"cronq tick --config {CONFIG} # don't",
+    ],
+)
+def test_hand_written_lines_are_recognised(command: str) -> None:
+    assert [job.ticks(CONFIG) for job in jobs(f"@hourly {command}\n")] == [True]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"# * * * * * cronq tick --config {CONFIG}",
+        f"* * * * * cronq consume --config {CONFIG}",
+        f"NOTE=a b c d e cronq tick --config {CONFIG}",
+        "* * * * * tick --config cronq",
+    ],
+)
+def test_other_lines_are_not_taken_for_ticks(line: str) -> None:
+    assert jobs(line) == []
+
+
+def test_install_adds_the_line_and_leaves_all_others_byte_for_byte() -> None:
+    assert installed(OTHERS, LINE, CONFIG) == f"{OTHERS}{LINE}\n"
+
+
+def test_install_into_nothing_ends_with_a_newline() -> None:
+    assert installed("", LINE, CONFIG) == f"{LINE}\n"
+
+
+def test_install_mends_a_missing_final_newline() -> None:
+    assert installed("@daily x", LINE, CONFIG) == f"@daily x\n{LINE}\n"
+
+
+def test_install_twice_changes_nothing_more() -> None:
+    once = installed(OTHERS, LINE, CONFIG)
+    assert installed(once, LINE, CONFIG) == once
+
+
+def test_install_replaces_the_older_line_where_it_stands() -> None:
+    old = f"*/5 * * * * python -m cronq tick --config {CONFIG}\n"
+    assert installed(f"{old}{OTHERS}{old}", LINE, CONFIG) == f"{LINE}\n{OTHERS}"
+
+
+def test_remove_takes_only_the_line_of_this_configuration() -> None:
+    assert removed(installed(OTHERS, LINE, CONFIG), CONFIG) == OTHERS
+
+
+def test_remove_without_a_line_changes_nothing() -> None:
+    assert removed("@daily x", CONFIG) == "@daily x"

@@ -1,0 +1,258 @@
+"""The main job, whole: a wheel installed for an unprivileged user, Debian's cron, gunicorn, visitors, at last no cron.
+
+Each fixture lives through one chapter of the story and each test states one claim about it, in the order of the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+pytest.importorskip("flask")
+pytest.importorskip("PIL")
+
+from cronq.host.marks import oldest_age_s
+from cronq.supervisor import slots
+from tests.mails import mail_server
+from tests.slow import host
+from tests.slow.shop import Placed, Shop, Visits, consumers, locked_s, longest_gap_s, make_picture, peaks
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.slow.host import Cron
+
+pytestmark = pytest.mark.slow
+
+MINUTE_S = 60
+LIFE_S = 90  # of a consumer under a minutely cron
+GRACE_S = 8  # more than the 5 s after which an idle consumer looks again
+QUEUES = ("high", "normal", "low")
+MAXIMA = {"standby": 1, "high": 2, "normal": 2, "low": 1}
+MAX_PROCESSES = 5  # less than the maxima together: both bounds are put to the test
+CHANGES = {
+    "cronq.toml": {
+        "max_processes =": f"max_processes = {MAX_PROCESSES}",
+        # helpers for the mails leave soon, so that the others reach their maxima within the time of this test
+        'queues = ["high"]': 'queues = ["high"]\ntime_limit = "20s"',
+        "": f'[inline]\nmode = "inline"\ngrace_period = "{GRACE_S}s"',
+    },
+    "shop.toml": {"slow_down_s": "slow_down_s = 0.25"},
+}
+
+
+class Attended(NamedTuple):
+    """What happened while cron ran, from the first tick to three minutes later."""
+
+    begin: float
+    end: float
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """The shop, installed and served for a user of its own, before cron knows of it."""
+    missing = host.what_is_missing()
+    if missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    with ExitStack() as stack:
+        mails = stack.enter_context(mail_server())
+        user = stack.enter_context(host.account())
+        shop = Shop(user, host.make_venv(user, "flask", "pillow", "gunicorn"), mails)
+        shop.install({**CHANGES, "shop.toml": {**CHANGES["shop.toml"], "port =": f"port = {mails.port}"}})
+        stack.enter_context(shop.watched())
+        stack.enter_context(shop.served())
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def cron(shop: Shop) -> Iterator[Cron]:
+    shop.install_crontab()
+    with host.cron() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def first_tick(shop: Shop, cron: Cron) -> float:
+    return wait_until(shop.ticks, MINUTE_S + 15)[0]
+
+
+@pytest.fixture(scope="module")
+def first_order(shop: Shop, first_tick: float) -> Placed:
+    wait_until(shop.is_attended, 15)
+    order = shop.order("mug", make_picture(60))
+    wait_until(lambda: shop.is_done(order), 20)
+    return order
+
+
+@pytest.fixture(scope="module")
+def many_orders(shop: Shop, first_order: Placed) -> list[Placed]:
+    """Two hundred orders, all of them done."""
+    began = time.time()
+    orders = shop.order_many(200)
+    placed = time.time()
+    wait_until(lambda: all(map(shop.is_done, orders)), 150)
+    print(
+        f"\n200 orders: placed in {placed - began:.1f} s, 600 messages done {time.time() - began:.1f} s after the first"
+    )
+    return orders
+
+
+@pytest.fixture(scope="module")
+def calm_visits(shop: Shop, many_orders: list[Placed]) -> Visits:
+    """Visits while consumers do the work."""
+    return shop.visit(5)
+
+
+@pytest.fixture(scope="module")
+def attended(shop: Shop, first_tick: float, calm_visits: Visits) -> Attended:
+    """Three minutes under cron. The last seconds pass without it, or its fourth tick would draw everything out."""
+    host.sleep_until(first_tick + 3 * MINUTE_S - 4)
+    return Attended(first_tick, first_tick + 3 * MINUTE_S)
+
+
+@pytest.fixture(scope="module")
+def deserted(shop: Shop, cron: Cron, attended: Attended) -> float:
+    """Cron is stopped, the consumers have ended, and the grace period is over. Returns when the last one was seen."""
+    cron.stop()
+    last_tick = shop.ticks()[-1]
+    wait_until(shop.is_deserted, last_tick + LIFE_S + 15 - time.time())
+    marks = [shop.state.alive(queue) for queue in QUEUES]
+    wait_until(lambda: (oldest_age_s(marks, time.time()) or 0) > GRACE_S, GRACE_S + 5)
+    return max(sample.at for sample in shop.samples() if consumers(sample))
+
+
+@pytest.fixture(scope="module")
+def web_visits(shop: Shop, deserted: float) -> Visits:
+    """The same visits while nobody but the web server is there."""
+    return shop.visit(5)
+
+
+@pytest.fixture(scope="module")
+def rush(shop: Shop, web_visits: Visits) -> list[Placed]:
+    """Orders at once, more than a web process takes upon itself, with `[inline] mode` as it is by default."""
+    with shop.served(CRONQ_INLINE_MODE="auto"):
+        orders = shop.order_many(12)
+        wait_until(lambda: shop.get("/") and all(map(shop.is_done, orders)), 60)
+    return orders
+
+
+def test_the_first_tick_comes_from_cron(shop: Shop, first_tick: float) -> None:
+    assert first_tick % MINUTE_S < 10, "cron starts its jobs with the minute"
+    assert len(shop.ticks()) == 1
+
+
+def test_the_first_order_is_mailed_printed_and_packed(shop: Shop, first_order: Placed) -> None:
+    assert shop.wrong_effects(first_order) == []
+    assert shop.mails_of(first_order)[0].message["To"] == "ada@example.org"
+
+
+def test_the_page_of_the_order_shows_that_all_is_done(shop: Shop, first_order: Placed) -> None:
+    page = wait_until(lambda: (text := shop.page(first_order)).count(">done<") == 3 and text)
+
+    assert "in work" not in page
+
+
+def test_consumers_are_counted_by_the_locks_on_their_pidfiles(shop: Shop, first_order: Placed) -> None:
+    live = [seen for seen in slots.survey(shop.state) if seen.is_live]
+    running = {process.pid: process.info["cmdline"] for process in shop.user.processes()}
+
+    assert live
+    for seen in live:
+        assert running[seen.pid][-2:] == ["consume", seen.group]  # type: ignore[index]
+        assert (shop.directory / ".cronq" / "run" / f"{seen.name}.pid").exists()
+
+
+def test_two_hundred_orders_are_done_completely(shop: Shop, many_orders: list[Placed]) -> None:
+    wrong = {order.id: problems for order in many_orders if (problems := shop.wrong_effects(order))}
+    repeated = sum(len(shop.mails_of(order)) - 1 for order in many_orders)
+
+    print(f"\n{repeated} of 200 mails were sent more than once")
+    assert wrong == {}
+
+
+def test_groups_grow_to_their_maxima_and_never_beyond(shop: Shop, first_tick: float, many_orders: list[Placed]) -> None:
+    most = peaks(shop.samples(first_tick))
+
+    print(f"\nmost consumers at once: {most}")
+    assert most == {**MAXIMA, "all": MAX_PROCESSES}
+
+
+def test_queues_are_never_unattended_while_cron_ticks(shop: Shop, attended: Attended) -> None:
+    samples = shop.samples(attended.begin, time.time())
+    first_ready = next(sample.at for sample in samples if sample.ready)
+    gap = longest_gap_s(samples)
+
+    print(
+        f"\nfirst consumer ready {first_ready - attended.begin:.2f} s after the tick; longest gap after it {gap:.3f} s"
+    )
+    assert gap < 1, f"no consumer was ready for {gap:.3f} s"
+    assert samples[-1].at - max(sample.at for sample in samples if sample.ready) < 1
+    assert first_ready - attended.begin < 5
+
+
+def test_every_minute_has_its_tick(shop: Shop, attended: Attended) -> None:
+    ticks = [tick for tick in shop.ticks() if tick < attended.end - 1]
+
+    assert [int(tick - attended.begin + 10) // MINUTE_S for tick in ticks] == [0, 1, 2]
+
+
+def test_the_lock_of_the_crontab_line_is_free_as_soon_as_the_tick_ends(shop: Shop, attended: Attended) -> None:
+    samples = shop.samples(attended.begin - 5)
+    held = locked_s(samples)
+
+    print(f"\nflock held for {', '.join(f'{seconds:.2f} s' for seconds in held)}")
+    assert 1 <= len(held) <= 3, "a tick may be over between two looks"
+    assert max(held) < 2
+    assert any(sample.ready and not sample.locked for sample in samples), "consumers live on without the lock"
+
+
+def test_consumers_end_within_their_time_limit_when_cron_is_gone(shop: Shop, cron: Cron, deserted: float) -> None:
+    lived = deserted - shop.ticks()[-1]
+
+    print(f"\nthe last consumer ended {lived:.1f} s after the last tick")
+    assert not cron.is_running
+    assert lived < LIFE_S + 5
+    assert len(shop.ticks()) == 3
+
+
+def test_orders_are_finished_by_web_requests_when_cron_is_gone(shop: Shop, deserted: float, web_visits: Visits) -> None:
+    samples = shop.samples(web_visits.orders[0].asked_at)
+
+    assert [shop.wrong_effects(order) for order in web_visits.orders] == [[]] * len(web_visits.orders)
+    assert not any(map(consumers, samples)), "no consumer did it"
+    assert max(sample.live.get("inline", 0) for sample in samples) == 1
+
+
+def test_inline_work_begins_after_the_visitor_has_the_whole_response(shop: Shop, web_visits: Visits) -> None:
+    later = [shop.mails_of(order)[0].arrived_at - order.answered_at for order in web_visits.orders]
+
+    print(f"\nmails arrived {min(later):.3f} to {max(later):.3f} s after the response was complete")
+    assert min(later) > 0
+
+
+def test_visitors_wait_no_longer_when_web_requests_do_the_work(calm_visits: Visits, web_visits: Visits) -> None:
+    print(
+        f"\ncatalogue {1000 * calm_visits.page_s:.1f} ms, order {1000 * calm_visits.order_s:.1f} ms with consumers; "
+        f"{1000 * web_visits.page_s:.1f} ms and {1000 * web_visits.order_s:.1f} ms with inline work"
+    )
+    assert web_visits.page_s < 3 * calm_visits.page_s + 0.1
+    assert web_visits.order_s < 3 * calm_visits.order_s + 0.1
+
+
+def test_a_web_request_starts_a_consumer_when_there_is_more_to_do(shop: Shop, rush: list[Placed]) -> None:
+    most = peaks(shop.samples(rush[0].asked_at))
+
+    print(f"\nmost consumers at once, started by web requests: {most}")
+    assert [shop.wrong_effects(order) for order in rush] == [[]] * len(rush)
+    assert 1 <= most["all"] <= MAX_PROCESSES
+    assert len(shop.ticks()) == 3, "cron is still gone"
+
+
+def test_nothing_was_complained_about(shop: Shop, rush: list[Placed]) -> None:
+    assert shop.output() == ""
+    assert "trouble" not in shop.log().lower()

@@ -1,0 +1,579 @@
+"""The file itself: journal, durability, refusals, many processes, full disks, migrations."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cronq.errors import TransportError
+from cronq.ids import new_id
+from cronq.message import Ack, Message, State
+from cronq.transports.base import Want
+from cronq.transports.sqlite import SqliteTransport, filesystem
+from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
+from tests.clocks import FakeClock
+from tests.processes import says
+
+ME = "web1/high.0/100/5/boot0001"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "queue.db")
+
+
+@pytest.fixture
+def transport(path):
+    made = SqliteTransport(path, busy_timeout_s=0.05)
+    yield made
+    made.close()
+
+
+def message(**fields) -> Message:
+    return Message(**{"id": new_id(), "queue": "high", "task": "shop.send", "body": b"{}", **fields})
+
+
+def want(limit=1, position=1) -> Want:
+    return Want(["high"], 1e12, limit, position)
+
+
+def connection_of(transport: SqliteTransport) -> sqlite3.Connection:
+    return transport._connections.get()
+
+
+def pragma(transport: SqliteTransport, name: str) -> object:
+    return connection_of(transport).execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def refusal(path: str, **options) -> TransportError:
+    transport = SqliteTransport(path, **options)
+    with pytest.raises(TransportError) as caught:
+        transport.counts()
+    transport.close()
+    return caught.value
+
+
+def once(path: str, *messages: Message) -> None:
+    """Make the file, with these messages in it, and leave it."""
+    transport = SqliteTransport(path)
+    transport.enqueue(messages)
+    transport.close()
+
+
+def made_by_sqlite(path: str, *statements: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+# journal and durability
+
+
+def test_every_commit_survives_a_power_cut_by_default(transport):
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("wal", 2)
+
+
+def test_less_durability_is_the_user_s_choice(path):
+    transport = SqliteTransport(path, durability="normal")
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("wal", 1)
+    transport.close()
+
+
+def test_the_file_says_whose_it_is(transport):
+    assert (pragma(transport, "application_id"), pragma(transport, "user_version")) == (APPLICATION_ID, VERSION)
+
+
+NFS = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+30 22 0:40 / /home rw,relatime - nfs4 server:/home rw
+31 30 0:41 / /home/ada\\040b/local rw,relatime shared:7 master:1 - xfs /dev/sdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("/srv/queue.db", "ext4"),
+        ("/home/ada/queue.db", "nfs4"),
+        ("/homes/queue.db", "ext4"),
+        ("/home/ada b/local/queue.db", "xfs"),
+    ],
+)
+def test_the_file_system_is_that_of_the_innermost_mount(tmp_path, place, kind):
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(NFS)
+    assert filesystem.type_of(place, str(mountinfo)) == kind
+
+
+@pytest.mark.parametrize("content", [None, "", "nonsense\n"])
+def test_what_cannot_be_told_counts_as_remote(tmp_path, content):
+    mountinfo = tmp_path / "mountinfo"
+    if content is not None:
+        mountinfo.write_text(content)
+    kind = filesystem.type_of("/srv/queue.db", str(mountinfo))
+    assert (kind, filesystem.is_local(kind)) == ("unknown", False)
+
+
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre", "unknown"])
+def test_a_network_file_system_is_not_trusted_with_a_write_ahead_log(path, monkeypatch, kind):
+    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: kind)
+    transport = SqliteTransport(path)
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("truncate", 2)
+    transport.enqueue([message()])
+    assert transport.depth(["high"], 5) == 1
+    transport.close()
+    assert not os.path.exists(path + "-wal")
+
+
+def test_a_file_that_moved_to_a_network_file_system_leaves_wal(path, monkeypatch):
+    once(path, message())
+    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    transport = SqliteTransport(path)
+    assert pragma(transport, "journal_mode") == "truncate"
+    assert transport.depth(["high"], 5) == 1
+    transport.close()
+
+
+def test_wal_that_others_keep_open_on_a_network_file_system_is_refused(transport, path, monkeypatch):
+    transport.enqueue([message()])
+    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    text = str(refusal(path, busy_timeout_s=0.01))
+    assert "is in WAL mode on nfs, a file system where that corrupts data" in text
+    assert "run `cronq stop`, then try again" in text
+
+
+# refusals
+
+
+def test_a_database_of_another_program_is_refused_and_not_touched(path):
+    made_by_sqlite(path, "CREATE TABLE users (name TEXT)")
+    before = Path(path).read_bytes()
+    assert "is a database of another program: set `transport` to a file of its own" in str(refusal(path))
+    assert Path(path).read_bytes() == before
+
+
+def test_a_database_with_somebody_s_application_id_is_refused(path):
+    made_by_sqlite(path, "PRAGMA application_id = 42", "CREATE TABLE messages (id)")
+    assert "another program" in str(refusal(path))
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(path):
+    once(path)
+    made_by_sqlite(path, f"PRAGMA user_version = {VERSION + 1}")
+    assert f"newer cronq (schema {VERSION + 1}, this one knows {VERSION}): install the newer version" in str(refusal(path))
+
+
+def test_a_file_that_is_no_database_is_refused_with_what_to_do(path):
+    with open(path, "w") as file:
+        file.write("not a database, but long enough to be looked at. " * 100)
+    os.chmod(path, 0o600)
+    error = refusal(path)
+    assert "is not an SQLite database; move it away" in str(error)
+    assert error.pressure is False
+
+
+def test_a_damaged_header_is_refused(path):
+    once(path, message())
+    made_by_sqlite(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(path, "r+b") as file:
+        file.seek(16)
+        file.write(b"\xff" * 60)
+    assert path in str(refusal(path))
+
+
+def test_damage_found_in_the_middle_of_work_says_how_to_recover(path):
+    transport = SqliteTransport(path)
+    transport.enqueue([message(body=b"x" * 500) for _ in range(500)])
+    transport.close()
+    with open(path, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (os.path.getsize(path) - 4096))
+    with pytest.raises(TransportError) as caught:
+        transport.browse(State.READY)
+    transport.close()
+    assert caught.value.pressure is False
+    assert ".recover" in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o620, 0o602])
+def test_a_file_that_others_may_write_is_refused_with_the_command_that_mends_it(path, mode):
+    once(path)
+    os.chmod(path, mode)
+    text = str(refusal(path))
+    assert f"mode {mode:04o} lets others write" in text
+    assert text.endswith(f"chmod 600 {path}")
+
+
+def test_a_symbolic_link_is_refused(path, tmp_path):
+    os.symlink(tmp_path / "elsewhere.db", path)
+    assert "is not a regular file (symbolic links are not followed)" in str(refusal(path))
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+def test_a_directory_is_refused(path):
+    os.mkdir(path)
+    assert "is not a regular file" in str(refusal(path))
+
+
+def test_a_missing_directory_is_told(tmp_path):
+    assert "No such file or directory" in str(refusal(str(tmp_path / "gone" / "queue.db")))
+
+
+def test_the_file_and_its_journals_are_private_whatever_the_umask(path, tmp_path):
+    os.umask(0)
+    transport = SqliteTransport(path)
+    transport.enqueue([message()])
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    transport.close()
+    assert set(modes.values()) == {0o600}
+    assert {"queue.db", "queue.db-wal", "queue.db-shm"} <= set(modes)
+
+
+AS_NOBODY = """
+from cronq.errors import TransportError
+from cronq.transports.sqlite import SqliteTransport
+from cronq.message import Message
+import cronq.transports.sqlite.schema
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    SqliteTransport(sys.argv[1]).enqueue([Message("01" * 16, "high", "t", b"{}")])
+    say("enqueued")
+except TransportError as error:
+    say(f"{error.pressure} {error}")
+"""
+
+
+@pytest.fixture
+def foreign():
+    """A directory that everybody reaches and only root may write."""
+    import shutil
+    import tempfile
+
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    place = tempfile.mkdtemp(dir="/opt")
+    os.chmod(place, 0o755)
+    yield f"{place}/queue.db"
+    shutil.rmtree(place)
+
+
+def test_a_directory_that_is_read_only_is_told(foreign, python):
+    said = says(python(AS_NOBODY, foreign))
+    assert said == f"False {foreign}: Permission denied: cronq must be able to read and write it"
+
+
+def test_a_file_that_is_read_only_is_told(foreign, python):
+    once(foreign)
+    os.chmod(foreign, 0o644)
+    said = says(python(AS_NOBODY, foreign))
+    assert said.startswith(f"False {foreign}: ")
+    assert "must be able to" in said
+
+
+# migration
+
+
+HALF_MADE = {
+    "only the table of migrations": (
+        "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)",
+    ),
+    "everything but the marks": None,
+}
+
+
+@pytest.mark.parametrize("state", HALF_MADE)
+def test_an_unfinished_migration_is_completed_by_the_next_opener(path, state):
+    statements = HALF_MADE[state]
+    if statements is None:
+        once(path)
+        statements = ("PRAGMA application_id = 0", "PRAGMA user_version = 0")
+    made_by_sqlite(path, *statements)
+    os.chmod(path, 0o600)
+    transport = SqliteTransport(path)
+    transport.enqueue([message()])
+    assert pragma(transport, "user_version") == VERSION
+    transport.close()
+
+
+KILLED = """
+import sqlite3
+from cronq.transports.sqlite import SqliteTransport
+from cronq.transports.sqlite import connection as module
+
+class Dying(sqlite3.Connection):
+    left = int(sys.argv[2])
+    def execute(self, *args):
+        Dying.left -= 1
+        if Dying.left < 0:
+            os.kill(os.getpid(), 9)
+        return super().execute(*args)
+
+connect = sqlite3.connect
+module.sqlite3.connect = lambda *args, **kwargs: connect(*args, factory=Dying, **kwargs)
+SqliteTransport(sys.argv[1]).counts()
+say(f"finished with {Dying.left} left")
+"""
+
+
+def test_a_kill_at_any_statement_of_the_first_opening_does_no_harm(tmp_path, python):
+    finished = python(KILLED, str(tmp_path / "whole.db"), "1000")
+    statements = 1000 - int(says(finished).split()[2])
+    assert statements > 15
+    killed = [(number, python(KILLED, str(tmp_path / f"{number}.db"), str(number))) for number in range(0, statements, 3)]
+    for number, process in killed:
+        assert process.wait(30) == -9
+        transport = SqliteTransport(str(tmp_path / f"{number}.db"))
+        transport.enqueue([message()])
+        assert len(transport.exchange(ME, [], want()).messages) == 1
+        assert pragma(transport, "user_version") == VERSION
+        transport.close()
+
+
+OPEN = """
+from cronq.transports.sqlite import SqliteTransport
+from cronq.message import Message
+from cronq.ids import new_id
+say("ready")
+sys.stdin.readline()
+transport = SqliteTransport(sys.argv[1])
+transport.enqueue([Message(new_id(), "high", "t", b"{}")])
+say("enqueued")
+"""
+
+
+def test_many_processes_open_a_fresh_file_at_once(path, python):
+    processes = [python(OPEN, path) for _ in range(8)]
+    assert {says(process) for process in processes} == {"ready"}
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [says(process) for process in processes] == ["enqueued"] * 8
+    transport = SqliteTransport(path)
+    assert transport.depth(["high"], 100) == 8
+    transport.close()
+
+
+def test_a_current_file_is_opened_without_the_migration_library(path, python):
+    once(path)
+    code = """
+    from cronq.transports.sqlite import SqliteTransport
+    SqliteTransport(sys.argv[1]).counts()
+    say(str([name for name in ("sqlite_utils", "filelock", "click", "msgspec") if name in sys.modules]))
+    """
+    assert says(python(code, path)) == "[]"
+
+
+# many processes at work
+
+
+ENQUEUE = """
+from cronq.transports.sqlite import SqliteTransport
+from cronq.message import Message
+from cronq.ids import new_id
+transport = SqliteTransport(sys.argv[1], durability="normal")
+for number in range(500):
+    transport.enqueue([Message(new_id(), "high", sys.argv[2], str(number).encode())])
+transport.close()
+say("done")
+"""
+
+CONSUME = """
+import json
+from cronq.transports.sqlite import SqliteTransport
+from cronq.message import Ack
+from cronq.transports.base import Want
+transport = SqliteTransport(sys.argv[1], durability="normal")
+ended, seen, position, stop_at = [], [], 1, time.monotonic() + 60
+while time.monotonic() < stop_at:
+    got = transport.exchange(f"h/high.0/{os.getpid()}/1/b", ended, Want(["high"], 1e12, 7, position))
+    assert got.lost == []
+    position += len(got.messages)
+    seen += [f"{one.task} {one.body.decode()}" for one in got.messages]
+    ended = [Ack(one) for one in got.messages]
+    if not got.messages:
+        if os.path.exists(sys.argv[2]):
+            break
+        time.sleep(0.002)
+transport.close()
+say(json.dumps(seen))
+"""
+
+
+def test_nothing_is_lost_and_nothing_doubled_among_many_processes(path, tmp_path, python):
+    over = tmp_path / "over"
+    once(path)
+    consumers = [python(CONSUME, path, str(over)) for _ in range(2)]
+    producers = [python(ENQUEUE, path, f"p{number}") for number in range(4)]
+    assert [says(process) for process in producers] == ["done"] * 4
+    over.touch()
+    seen = Counter(one for process in consumers for one in json.loads(says(process)))
+    assert seen == Counter(f"p{producer} {number}" for producer in range(4) for number in range(500))
+    transport = SqliteTransport(path)
+    assert transport.counts() == []
+    transport.close()
+
+
+def test_a_forked_child_opens_a_connection_of_its_own(path, python):
+    code = """
+    from cronq.transports.sqlite import SqliteTransport
+    from cronq.message import Message
+    from cronq.ids import new_id
+    transport = SqliteTransport(sys.argv[1])
+    transport.enqueue([Message(new_id(), "high", "t", b"{}")])
+    ours = id(transport._connections.get())
+    keep = transport._connections.get()
+    child = os.fork()
+    if child == 0:
+        transport.enqueue([Message(new_id(), "high", "t", b"{}")])
+        os._exit(0 if transport._connections.get() is not keep else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    transport.enqueue([Message(new_id(), "high", "t", b"{}")])
+    say(str(transport.depth(["high"], 10)))
+    """
+    assert says(python(code, path)) == "3"
+
+
+def test_every_thread_has_a_connection_of_its_own(transport):
+    import threading
+
+    transport.enqueue([message()])
+    errors = []
+
+    def enqueue():
+        try:
+            transport.enqueue([message() for _ in range(20)])
+            transport.close()
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=enqueue) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert transport.depth(["high"], 1000) == 161
+
+
+def test_a_closed_transport_opens_again_when_it_is_used(transport):
+    transport.enqueue([message()])
+    transport.close()
+    transport.close()
+    assert transport.depth(["high"], 5) == 1
+
+
+# what a message costs
+
+
+class Traced:
+    """What a connection is asked to do."""
+
+    def __init__(self, transport: SqliteTransport) -> None:
+        self.statements: list[str] = []
+        connection_of(transport).set_trace_callback(self.statements.append)
+
+    def words(self) -> list[str]:
+        return [statement.split()[0] for statement in self.statements]
+
+
+def test_one_commit_acks_the_last_message_and_reserves_the_next(transport):
+    transport.enqueue([message(), message()])
+    (first,) = transport.exchange(ME, [], want()).messages
+    traced = Traced(transport)
+    (second,) = transport.exchange(ME, [Ack(first)], want(position=2)).messages
+    assert second.id != first.id
+    words = traced.words()
+    assert (words[0], words.count("BEGIN"), words.count("COMMIT"), words[-1]) == ("BEGIN", 1, 1, "COMMIT")
+    assert len(words) <= 7
+
+
+def test_many_calls_are_one_commit(transport):
+    transport.counts()
+    traced = Traced(transport)
+    transport.enqueue([message() for _ in range(100)])
+    assert (traced.words().count("COMMIT"), traced.words().count("INSERT")) == (1, 100)
+
+
+def test_an_idle_look_takes_no_write_lock(transport, path):
+    transport.counts()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert transport.exchange(ME, [], want()).messages == []
+    assert (transport.depth(["high"], 1), transport.next_at(["high"]), transport.prune(60, 10)) == (0, None, 0)
+    other.close()
+
+
+def test_an_idle_look_writes_nothing(transport):
+    transport.counts()
+    traced = Traced(transport)
+    transport.exchange(ME, [], want())
+    assert set(traced.words()) == {"SELECT"}
+
+
+@pytest.mark.parametrize("queue", ["high", "empty"])
+def test_reserving_costs_the_same_whatever_the_backlog(path, queue):
+    def cost(backlog: int) -> int:
+        transport = SqliteTransport(f"{path}{backlog}", "normal", FakeClock())
+        transport.enqueue([message(available_at=2e9 * (number % 2)) for number in range(backlog)])
+        steps = []
+        connection_of(transport).set_progress_handler(lambda: steps.append(1) and None, 50)
+        transport.exchange(ME, [], Want([queue], 1e12, 1, 1))
+        transport.close()
+        return len(steps)
+
+    assert cost(5000) <= cost(50) + 3
+
+
+# pressure
+
+
+def test_a_held_lock_is_pressure_and_says_so(transport, path):
+    transport.counts()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TransportError, match="another process held the write lock too long") as caught:
+        transport.enqueue([message()])
+    other.close()
+    assert caught.value.pressure is True
+    transport.enqueue([message()])
+
+
+def test_a_full_disk_is_pressure_and_nothing_is_half_written(transport):
+    transport.enqueue([message(body=b"x" * 100)])
+    connection = connection_of(transport)
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(TransportError, match="the disk or your quota is full") as caught:
+        transport.enqueue([message(body=b"x" * 3000) for _ in range(50)])
+    assert caught.value.pressure is True
+    assert transport.depth(["high"], 100) == 1
+    connection.execute("PRAGMA max_page_count = 100000")
+    transport.enqueue([message()])
+    assert transport.depth(["high"], 100) == 2
+
+
+def test_a_failing_exchange_settles_nothing(transport):
+    transport.enqueue([message(), message()])
+    (first,) = transport.exchange(ME, [], want()).messages
+    connection = connection_of(transport)
+    connection.execute("CREATE TEMP TRIGGER broken BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(TransportError):
+        transport.exchange(ME, [Ack(first)], want(position=2))
+    connection.execute("DROP TRIGGER broken")
+    assert transport.find(first.id).state is State.RESERVED
+    assert transport.is_busy() is False
+
+
+def test_a_second_message_with_the_same_id_is_refused_with_all_of_its_transaction(transport):
+    twin = message()
+    with pytest.raises(TransportError):
+        transport.enqueue([message(), twin, twin])
+    assert transport.depth(["high"], 5) == 0
+
+
