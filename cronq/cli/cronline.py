@@ -12,7 +12,7 @@ from cronq.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SCHEDULE = re.compile(r"\s*(?:@\w+|(?:[^\s#=]\S*\s+){4}\S+)\s+(?P<command>\S.*)")
+_SCHEDULE = re.compile(r"\s*(?:@\w+|[\w*,/~?-]+(?:\s+[\w*,/~?-]+){4})\s+(?P<command>\S.*)")
 _INPUT = re.compile(r"(?<!\\)%")  # crontab(5): the first bare % ends the command, the rest is its input
 
 
@@ -73,7 +73,7 @@ def _text(lines: Sequence[str]) -> str:
 
 def _job(number: int, line: str) -> Job | None:
     schedule = _SCHEDULE.match(line)
-    if schedule is None or line.lstrip().startswith("#"):
+    if schedule is None:
         return None
     words = _words(_INPUT.split(schedule["command"])[0].replace("\\%", "%"))
     for place, word in enumerate(words):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLUMN = 38
 
 BODY = """\
-# cronq.toml: every key is optional.  `cronq check` checks this file, `cronq doctor` the installation.
+# cronq.toml: every key is optional.  `cronq check` checks it, and all that it names.
 # `#key = value` shows a default, `# key = value` an example; take the `#` away to use it.
 # Relative paths start at this file's directory.  Durations: 90, "90s", "10m", "2h", "1d", "1h30m", "PT10M".
 # Variables win over this file: CRONQ_MAX_PROCESSES=8, CRONQ_INLINE_MODE=off, CRONQ_INLINE_QUEUES=high,normal.
@@ -31,7 +31,7 @@ BODY = """\
 #interval = {top[interval]}  # time between ticks; "auto" measures it
 #max_processes = {top[max_processes]}  # consumers of all groups together
 #memory_mb = {top[memory_mb]}  # memory of all consumers together, or "off"
-#code_marker = {top[code_marker]}  # consumers restart when such a file changes: "tmp/restart.txt"
+#code_marker = {top[code_marker]}  # consumers restart when such a file changes: "deployed.txt"
 #log_max_mb = {top[log_max_mb]}  # a log file is rotated at this size
 
 # Groups of consumers, the most important first; autoscale: one consumer for each `desired_size` messages.
@@ -58,7 +58,7 @@ BODY = """\
 # One queue's own rules; what is left out is up to the task.
 # [queues.mail]
 # preset = "slow"  # takes over the keys of [presets.slow]
-# ack = {queue[ack]}  # "each": a kill repeats at most one message
+# ack = {queue[ack]}  # "each": one commit per message, for power cuts
 # max_attempts = 3  # then the message goes to the failure queue
 # timeout = "30s"  # for one attempt
 # result_ttl = "1h"  # how long results are kept

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import stat
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -80,17 +82,26 @@ class Connections:
     def _open(self) -> sqlite3.Connection:
         try:
             _make_private(self.path)
-            connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
-            try:
-                self._configure(connection)
-            except BaseException:
-                connection.close()
-                raise
+            return self._connect()
         except sqlite3.Error as error:
             raise self.explain(error) from error
         except OSError as error:
             raise TransportError(f"{self.path}: {error.strerror}: cronq must be able to read and write it") from error
-        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        """Connect; again and again while others open a fresh file: its switch to WAL knows no busy timeout."""
+        last_try = time.monotonic() + self._busy_timeout_s
+        while True:
+            connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
+            try:
+                self._configure(connection)
+            except BaseException as error:
+                connection.close()
+                if _code(error) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= last_try:
+                    raise
+                time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - so that they do not meet again
+            else:
+                return connection
 
     def _configure(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -147,7 +158,7 @@ _ADVICE: dict[int, tuple[str, bool]] = {
 }
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) or 0
 
 
