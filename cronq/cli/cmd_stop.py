@@ -11,6 +11,7 @@ import click
 from cronq import events
 from cronq.cli.common import config_option, duration, settings_of
 from cronq.cli.words import at, count, span
+from cronq.config.durations import format_duration
 from cronq.errors import CronqError
 from cronq.holder import Holder
 from cronq.host import locks, process
@@ -109,7 +110,7 @@ def _wait(state: StateDir, asked: Sequence[Holder], timeout_s: float) -> None:
         waited_s = time.monotonic() - started
         if waited_s >= timeout_s:
             raise CronqError(
-                f"after {span(timeout_s)} {_names(state, left)} still at work: they leave when their message ends; "
+                f"after {format_duration(timeout_s)} {_names(state, left)} still at work: they leave when their message ends; "
                 f"what hangs past its timeout, the tick kills"
             )
         if waited_s >= QUIET_S and left != told:

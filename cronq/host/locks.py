@@ -47,6 +47,20 @@ class Lock:
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
 
+    def hold_on(self) -> bool:
+        """Take the lock again, which changes nothing while it is held. False: it was lost, and somebody else has it.
+
+        It is lost when other code of this process opens and closes the file: a task that zips the whole project.
+        """
+        try:
+            fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EACCES, errno.EAGAIN}:
+                return False
+            raise
+        return True
+
+
 def take(path: str, within_s: float = 0.0) -> Lock | None:
     """Take the lock, or return None when anybody holds it, another thread of this process included.
 

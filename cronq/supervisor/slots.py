@@ -107,8 +107,15 @@ class Slot:
         os.pwrite(self._lock.descriptor, _NOTE % (position, 0, 0), 0)
 
     def reason_to_leave(self) -> str | None:
-        """Say so when the slot's file was removed or replaced: whoever comes next could not see this one."""
-        return None if self._lock.is_in_place() else f"{self._lock.path} was removed or replaced"
+        """Say so when the slot was lost: its file removed or replaced, or its lock taken by another."""
+        for lock in (self._lock, self.seat):
+            if lock is None:
+                continue
+            if not lock.is_in_place():
+                return f"{lock.path} was removed or replaced"
+            if not lock.hold_on():
+                return f"{lock.path} was lost to another process: a task here has opened and closed that file"
+        return None
 
     def _write(self) -> None:
         note = self._note

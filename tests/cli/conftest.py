@@ -64,6 +64,7 @@ class Shell:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._started: list[subprocess.Popen[str]] = []
         self.config = home / "cronq.toml"
         self.bin = home / "bin"
         self.bin.mkdir()
@@ -76,15 +77,13 @@ class Shell:
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "cronq", *words]
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(argv, **{"cwd": self.home, "env": self.environ, **streams, **options})
+        process = subprocess.Popen(argv, **{"cwd": self.home, "env": self.environ, **streams, **options})
+        self._started.append(process)
+        return process
 
     def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*words, **options)
-        try:
-            out, err = process.communicate(timeout=60)
-        finally:
-            process.kill()
-            process.wait()
+        out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def says(self, *words: str, code: int = 0) -> str:
@@ -117,7 +116,10 @@ class Shell:
         return [seen for seen in self.live() if seen.live_note and not seen.live_note.is_idle]
 
     def kill_all(self) -> None:
-        """Kill every consumer, until none has come after the last one."""
+        """Kill every command, then every consumer, until none has come after the last one."""
+        for process in self._started:
+            with process:  # closes its streams and reaps it
+                process.kill()
 
         def none_left() -> bool:
             for seen in self.live():

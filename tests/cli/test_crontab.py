@@ -54,7 +54,7 @@ def test_print_says_which_variables_cron_will_not_see(shop: Shell) -> None:
 def test_flock_is_wrapped_around_the_tick_and_can_make_its_file(shop: Shell) -> None:
     line = shop.says("crontab", "print", "--flock", "--every", "5")
     lock = f"{shop.state.run}/cron.flock"
-    assert line.startswith("*/5 * * * * /") and f"flock -n {lock} /" in line
+    assert (line.startswith("*/5 * * * * /"), f"flock -n {lock} /" in line) == (True, True)
     assert subprocess.run(["flock", "-n", lock, "true"], check=False).returncode == 0
 
 

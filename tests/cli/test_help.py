@@ -25,11 +25,9 @@ def help_text(request: pytest.FixtureRequest) -> str:
 
 
 def test_every_command_has_help_with_an_example_of_itself(help_text: str) -> None:
-    usage = help_text.split("\n")[0]
-    words = " ".join(usage.removeprefix("Usage: cli ").split(" [")[0].split()[:1])
-    example = help_text.partition("Example: ")[2]
-    assert "cronq" in example.split("\n\n")[0]
-    assert words in example.split("\n\n")[0]
+    words = help_text.partition("Usage: cli ")[2].partition(" [")[0]
+    example = help_text.partition("Example: ")[2].partition("\n\n")[0]
+    assert f"cronq {words.split()[0]}" in example
 
 
 def test_every_command_takes_config(help_text: str) -> None:

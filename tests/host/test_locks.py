@@ -241,3 +241,27 @@ def test_nothing_is_left_open(path):
 def test_the_lock_is_free_for_exactly_one_of_many(path, python):
     waiting = [python("sys.stdin.readline()" + HOLD, path) for _ in range(4)]
     assert sorted(answer(process) for process in waiting) == ["held", "refused", "refused", "refused"]
+
+LOOK = """
+from cronq.host import locks
+say(locks.holder_pid(sys.argv[1]))
+"""
+
+
+def test_a_lock_that_a_task_lost_by_reading_the_file_is_taken_again(path, python):
+    lock = locks.take(path)
+    with open(path, "rb"):
+        pass  # as a backup of the whole project does
+    assert says(python(LOOK, path)) == "None"
+    assert lock.hold_on()
+    assert says(python(LOOK, path)) == str(os.getpid())
+    lock.release()
+
+
+def test_a_lock_that_somebody_else_took_meanwhile_is_known_to_be_lost(path, python):
+    lock = locks.take(path)
+    with open(path, "rb"):
+        pass
+    assert says(python(HOLD, path)) == "held"
+    assert not lock.hold_on()
+    lock.release()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+
+def add(shop: Shell, text: str) -> None:
+    """Put keys before the tables of the configuration."""
+    shop.config.write_text(text + "\n" + shop.config.read_text())
+
+
+def errors(shop: Shell) -> Any:
+    return shop.json("check", code=2)["errors"]
+
+
+def warnings(shop: Shell) -> Any:
+    return shop.json("check")["warnings"]
+
+
+def test_a_project_that_works_is_fine(shop: Shell) -> None:
+    shop.says("crontab", "install")
+    assert shop.says("check").splitlines()[-1] == "configuration is fine"
+
+
+def test_json_tells_what_was_found(shop: Shell) -> None:
+    shop.says("crontab", "install")
+    data = shop.json("check")
+    assert (data["fine"], data["warnings"], data["found"]["app"]) == (True, [], "shop.tasks:app, 3 tasks")
+    assert set(data["found"]) == {"state_dir", "app", "python", "transport", "crontab"}
+
+
+def test_everything_wrong_in_the_file_is_told_at_once(shop: Shell) -> None:
+    add(shop, 'max_processes = 0\ntransport = "carrier-pigeon://"')
+    assert [error.split(": ")[1].split(" = ")[0] for error in errors(shop)] == ["max_processes", "transport"]
+
+
+def test_an_app_that_is_not_set_is_an_error(shell: Shell) -> None:
+    shell.config.write_text("")
+    assert ["app: is not set" in error for error in errors(shell)] == [True]
+
+
+def test_an_app_that_cannot_be_imported_is_an_error_with_its_place(shop: Shell) -> None:
+    with (shop.home / "shop" / "tasks.py").open("a") as file:
+        file.write("import no_such_thing\n")
+    [error] = errors(shop)
+    assert "No module named 'no_such_thing' (shop/tasks.py, line" in error
+
+
+def test_an_app_that_ends_the_process_is_an_error(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("raise SystemExit('no database')\n")
+    assert "SystemExit: no database" in errors(shop)[0]
+
+
+def test_what_a_project_prints_does_not_spoil_the_json(shop: Shell) -> None:
+    with (shop.home / "shop" / "tasks.py").open("a") as file:
+        file.write("print('hello')\n")
+    assert shop.json("check")["fine"]
+
+
+def test_something_else_than_an_app_is_an_error(shop: Shell) -> None:
+    shop.config.write_text('app = "shop.tasks:os"\n')
+    assert "not a cronq App" in errors(shop)[0]
+
+
+def test_a_task_whose_queue_nobody_serves_is_an_error(shop: Shell) -> None:
+    with (shop.home / "shop" / "tasks.py").open("a") as file:
+        file.write("@app.task(queue='mail')\ndef lonely() -> None: ...\n")
+    assert ["'mail' is served by no group" in error for error in errors(shop)] == [True]
+
+
+def test_a_route_for_a_class_that_is_not_there_is_an_error(shop: Shell) -> None:
+    add(shop, '[routing]\n"shop.tasks.CreateZip" = "low"\n"nowhere.CreateZip" = "low"')
+    shop.config.write_text('app = "shop.tasks:app"\n' + shop.config.read_text().replace('app = "shop.tasks:app"\n', ""))
+    assert ["CreateZip" in error for error in errors(shop)] == [True, True]
+
+
+@pytest.mark.parametrize(("python", "said"), [("/no/python", "cannot be run"), ("/bin/false", "cannot import cronq")])
+def test_a_python_that_cannot_start_consumers_is_an_error(shop: Shell, python: str, said: str) -> None:
+    add(shop, f'python = "{python}"')
+    assert [said in error for error in errors(shop)] == [True]
+
+
+def test_the_python_of_the_consumers_is_named(shop: Shell) -> None:
+    add(shop, f'python = "{sys.executable}"')
+    assert shop.json("check")["found"]["python"].startswith(f"{sys.executable} (3.")
+
+
+def test_a_state_directory_below_a_document_root_is_one_error(shop: Shell) -> None:
+    add(shop, f'state_dir = "{shop.home}/public_html/.cronq"')
+    assert ["public_html" in error for error in errors(shop)] == [True]
+
+
+def test_a_database_of_another_program_is_an_error(shop: Shell) -> None:
+    shop.state.prepare()
+    (shop.home / ".cronq" / "queue.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    assert "is not an SQLite database" in errors(shop)[0]
+
+
+def test_advice_on_the_configuration_is_a_warning(shop: Shell) -> None:
+    add(shop, "memory_mb = 100")
+    assert any("memory_limit_mb" in text for text in warnings(shop))
+
+
+def test_a_transport_that_forgets_is_a_warning(shop: Shell) -> None:
+    add(shop, 'transport = "memory://"')
+    assert any("memory://" in text for text in warnings(shop))
+
+
+def test_a_missing_crontab_line_is_a_warning(shop: Shell) -> None:
+    assert ["cronq crontab install" in text for text in warnings(shop)] == [True]
+
+
+def test_a_crontab_that_cannot_be_read_is_a_warning(shop: Shell) -> None:
+    (shop.bin / "broken").write_text("not allowed")
+    assert ["not allowed" in text for text in warnings(shop)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ("cronq tick --config {config}", "cron's PATH"),
+        ("/no/cronq tick --config {config}", "not there or not executable"),
+        ("/bin/sh /bin/cronq tick", "without --config"),
+    ],
+)
+def test_a_crontab_line_that_cannot_work_is_a_warning(shop: Shell, job: str, said: str) -> None:
+    shop.table.write_text(f"* * * * * {job.format(config=shop.config)}\n")
+    assert [said in text for text in warnings(shop)] == [True]
+
+
+def test_two_crontab_lines_for_one_configuration_are_a_warning(shop: Shell) -> None:
+    shop.says("crontab", "install")
+    shop.table.write_text(shop.table.read_text() * 2)
+    assert ["2 lines tick" in text for text in warnings(shop)] == [True]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.making import message
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Shell
+
+
+def test_a_project_that_never_ticked_is_said_to_be_so(shop: Shell) -> None:
+    assert "cron has never ticked" in shop.says("status")
+
+
+def test_looking_makes_nothing(shop: Shell) -> None:
+    shop.says("status")
+    assert not os.path.exists(shop.state.path)
+
+
+def test_messages_that_wait_without_cron_are_a_trouble(shop: Shell) -> None:
+    shop.says("enqueue", "shop.tasks.add", "1")
+    assert "! cron has never ticked, and 1 messages wait" in shop.says("status", code=1)
+
+
+def test_a_dead_cron_is_a_trouble(shop: Shell) -> None:
+    shop.says("tick")
+    now = time.time()
+    ticks = "".join(f"{now - ago:.3f}\n" for ago in (500, 440, 380, 320))
+    (shop.home / ".cronq" / "ticks").write_text(ticks)
+    assert "! cron seems dead: the last tick was 5m20s ago and one should come every 1m:" in shop.says("status", code=1)
+
+
+def test_a_live_consumer_is_shown(shop: Shell) -> None:
+    shop.says("tick")
+    [seen] = wait_until(lambda: [one for one in shop.live("all") if one.note and one.note.state == "consuming"])
+    assert f"all.0  pid {seen.pid}  idle" in shop.says("status")
+
+
+def test_a_busy_consumer_is_shown_with_its_numbers(shop: Shell, busy: Path) -> None:
+    data = shop.json("status")
+    [worker] = data["groups"][0]["live"]
+    assert (worker["doing"], worker["busy_s"] >= 0, worker["memory_mb"] > 5) == ("busy", True, True)
+    assert {queue["name"]: queue["reserved"] for queue in data["queues"]} == {"high": 1, "normal": 0, "low": 0}
+
+
+def test_why_the_app_cannot_be_imported_is_shown(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("import no_such_thing\n")
+    shop.says("tick")
+    data = wait_until(lambda: (found := shop.run("status", "--json")).returncode and found.stdout)
+    assert "group all is broken: importing shop.tasks:app failed: ModuleNotFoundError" in data
+
+
+def test_a_back_off_is_shown_until_the_next_start(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("import no_such_thing\n")
+    shop.says("tick")
+    wait_until(lambda: shop.run("status").returncode)
+    shop.says("tick")
+    assert "backs off after 1 young death, next start in" in shop.says("status", code=1)
+
+
+def test_the_project_is_not_imported(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("raise SystemExit('imported')\n")
+    assert "imported" not in shop.says("status")
+
+
+def test_status_answers_at_once_also_with_a_long_backlog(shop: Shell) -> None:
+    """0.3 s on an idle machine; three times as long before this fails on a busy one."""
+    shop.app().transport.enqueue([message("high") for _ in range(50_000)])
+    began = time.monotonic()
+    shop.run("status")
+    assert time.monotonic() - began < 0.9
+
+
+def test_a_stop_in_force_is_shown(shop: Shell) -> None:
+    shop.says("stop", "--for", "1h")
+    assert "nothing is started until" in shop.says("status")
+
+
+def test_failures_are_counted(shop: Shell) -> None:
+    shop.says("enqueue", "shop.tasks.boom", "x")
+    shop.says("drain", code=1)
+    assert "1 message in the failure queue" in shop.says("status")
+
+
+def test_colours_stay_on_terminals(shop: Shell) -> None:
+    assert "\x1b" not in shop.says("status")
+
+
+def test_json_and_watch_do_not_go_together(shop: Shell) -> None:
+    assert "not both" in shop.says("status", "--watch", "--json", code=2)
+
+
+def test_watch_draws_until_ctrl_c(shop: Shell) -> None:
+    master, terminal = pty.openpty()
+    process = shop.start("status", "--watch", stdout=terminal)
+    try:
+        assert wait_until(lambda: "never ticked" in os.read(master, 65536).decode())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
+@pytest.mark.parametrize("word", ["status", "queues"])
+def test_a_wrong_configuration_is_told_in_one_line_each(shop: Shell, word: str) -> None:
+    shop.config.write_text("max_processes = 0\n")
+    assert shop.says(word, code=2).startswith(f"cronq: {shop.config}: max_processes = 0: must be")

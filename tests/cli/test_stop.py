@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cronq.host import locks, process
+from cronq.host.state_dir import read_text
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cronq.supervisor.slots import Seen
+    from tests.cli.conftest import Shell
+
+
+def idle_consumer(shop: Shell) -> Seen:
+    shop.says("tick")
+    return wait_until(lambda: [one for one in shop.live() if one.note and one.note.state == "consuming"])[0]
+
+
+def test_stop_waits_until_idle_consumers_are_gone(shop: Shell) -> None:
+    seen = idle_consumer(shop)
+    assert shop.says("stop") == "1 consumer left\nthe next tick starts new consumers\n"
+    assert process.start_of(seen.pid or 0) is None
+
+
+def test_stop_lets_the_running_message_end(shop: Shell, busy: Path) -> None:
+    stop = shop.start("stop")
+    assert stop.stderr is not None
+    assert stop.stderr.readline().startswith("waiting for all.0 (pid ")
+    busy.touch()
+    out, _ = stop.communicate(timeout=30)
+    assert (out.splitlines()[0], shop.ready("high")) == ("1 consumer left", 0)
+
+
+def test_stop_gives_up_waiting_at_its_timeout_and_names_who_is_busy(shop: Shell, busy: Path) -> None:
+    text = shop.says("stop", "--timeout", "0.1", code=1)
+    assert ("after 0.1s all.0 (pid" in text, ", busy for" in text) == (True, True)
+
+
+def test_stop_can_go_without_waiting(shop: Shell, busy: Path) -> None:
+    assert shop.says("stop", "--no-wait").startswith("asked 1 consumer to leave\n")
+    assert shop.busy()
+
+
+def test_stop_with_nobody_there_says_so(shop: Shell) -> None:
+    assert shop.says("stop").startswith("no consumer was live\n")
+
+
+def test_the_tick_after_a_plain_stop_starts_consumers(shop: Shell) -> None:
+    shop.says("stop")
+    assert idle_consumer(shop)
+
+
+def test_no_tick_starts_anything_while_a_stop_is_in_force(shop: Shell) -> None:
+    assert "nothing is started until" in shop.says("stop", "--for", "1h")
+    assert "0 to start" in shop.says("tick", "--dry-run")
+
+
+def test_a_consumer_that_a_tick_started_before_the_stop_does_not_stay(shop: Shell) -> None:
+    """It comes to its slot after the stop has looked."""
+    shop.says("stop", "--for", "1h")
+    assert shop.run("consume", "all").returncode == 0
+
+
+def test_a_plain_stop_leaves_a_longer_one_in_force(shop: Shell) -> None:
+    shop.says("stop", "--for", "1h")
+    assert "nothing is started until" in shop.says("stop")
+
+
+def test_for_zero_ends_a_stop(shop: Shell) -> None:
+    shop.says("stop", "--for", "1h")
+    assert shop.says("stop", "--for", "0") == "the hold is over: the next tick starts consumers\n"
+    assert idle_consumer(shop)
+
+
+def test_for_zero_disturbs_nobody_when_nothing_is_held_back(shop: Shell) -> None:
+    seen = idle_consumer(shop)
+    assert shop.says("stop", "--for", "0") == "nothing was held back\n"
+    assert [one.pid for one in shop.live()] == [seen.pid]
+
+
+def test_the_stop_file_holds_the_wall_time_of_its_end(shop: Shell) -> None:
+    shop.says("stop", "--for", "1h")
+    assert 3590 < float(read_text(shop.state.stop) or 0) - time.time() <= 3600
+
+
+def test_a_successor_does_not_take_over_what_was_stopped(shop: Shell, busy: Path) -> None:
+    successor = shop.start("consume", "all.0")
+    wait_until(lambda: locks.holder_pid(shop.state.successor("all.0")) == successor.pid)
+    shop.says("stop", "--no-wait")
+    assert successor.wait(10) == -15
+
+
+def test_web_processes_that_work_inline_are_not_signalled(shop: Shell) -> None:
+    shop.state.prepare()
+    lock = locks.take(shop.state.slot("inline.0"))
+    assert lock is not None
+    try:
+        assert shop.says("stop").startswith("no consumer was live\n")
+    finally:
+        lock.release()

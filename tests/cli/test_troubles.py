@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status, Worker
+from cronq.supervisor.troubles import troubles
+
+CRON = Cron(last_tick_s=30.0, interval_s=60.0, is_measured=True, complaint=None)
+GROUP = GroupStatus("all", ("high",), 1, 2, (Worker("all.0", 5, "idle", None, 1.0, 80.0, 20.0),), None, 0, None)
+QUEUE = QueueStatus("high", 0, 0, 0, 0, False, None, 1.0, ("all",))
+FINE = Status(0.0, None, CRON, None, (GROUP,), (), (QUEUE,))
+
+
+def with_cron(**facts: object) -> Status:
+    return FINE._replace(cron=CRON._replace(**facts))
+
+
+def with_group(**facts: object) -> Status:
+    return FINE._replace(groups=(GROUP._replace(**facts),))
+
+
+def with_queue(**facts: object) -> Status:
+    return FINE._replace(queues=(QUEUE._replace(**facts),))
+
+
+def test_an_installation_that_works_has_none() -> None:
+    assert troubles(FINE) == ()
+
+
+def test_a_tick_that_is_three_intervals_late_is_one() -> None:
+    assert [len(troubles(with_cron(last_tick_s=late))) for late in (180.0, 181.0)] == [0, 1]
+
+
+def test_an_interval_that_is_only_assumed_is_said_to_be() -> None:
+    assert "assumed" in troubles(with_cron(last_tick_s=500.0, is_measured=False))[0]
+
+
+def test_a_cron_that_never_ticked_is_one_when_messages_wait() -> None:
+    status = with_cron(last_tick_s=None)
+    waiting = status._replace(queues=(QUEUE._replace(ready=2, oldest_s=1.0),))
+    assert [len(troubles(one)) for one in (status, waiting)] == [0, 1]
+
+
+def test_a_failing_tick_is_one_while_consumers_are_missing() -> None:
+    status = with_cron(complaint="python: no such file")
+    missing = status._replace(groups=(GROUP._replace(live=()),))
+    assert [troubles(one) for one in (status, missing)] == [(), ("the tick fails: python: no such file",)]
+
+
+def test_a_broken_group_is_one_with_its_reason_and_the_next_start() -> None:
+    assert troubles(with_group(broken="ImportError: x", next_start_s=90.0)) == (
+        "group all is broken: ImportError: x; next start in 1m30s",
+    )
+
+
+def test_a_group_that_backs_off_without_a_word_is_one() -> None:
+    assert "3 in a row" in troubles(with_group(young_deaths=3, next_start_s=90.0))[0]
+
+
+def test_a_message_that_waits_for_long_is_one() -> None:
+    assert [len(troubles(with_queue(ready=1, oldest_s=age))) for age in (900.0, 901.0)] == [0, 1]
+
+
+def test_a_queue_that_nobody_serves_is_said_to_be() -> None:
+    assert "no group of [[consumers]]" in troubles(with_queue(ready=1, oldest_s=1000.0, served_by=()))[0]
+
+
+def test_what_somebody_paused_or_stopped_may_wait() -> None:
+    old = with_queue(ready=1, oldest_s=1000.0)
+    paused = with_queue(ready=1, oldest_s=1000.0, is_paused=True)
+    assert [troubles(one) for one in (paused, old._replace(held_until=50.0))] == [(), ()]

@@ -1,0 +1,288 @@
+"""Ticks and consumers as they run on a host: real processes, real signals, real kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from cronq.host import locks, process
+from cronq.message import State
+from cronq.supervisor import backoff, slots
+from tests.supervisor.project import CONFIG, Project
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def project(home):
+    made = Project(home)
+    yield made
+    made.kill_all()
+
+
+def gone(pid: int) -> bool:
+    return process.start_of(pid) is None
+
+
+def wait_for_lines(project: Project, *lines: str) -> None:
+    wait_until(lambda: project.read("ran") == list(lines))
+
+
+def test_the_first_tick_makes_everything_and_starts_the_standby(project):
+    assert project.tick() == ""
+    pid = project.consuming()
+    assert os.path.exists(f"{project.state.path}/queue.db")
+    assert project.slot().note.queues == ("high", "normal")
+    assert process.runs(project.slot().note.holder)
+    assert process.start_of(pid)
+
+
+def test_a_second_tick_at_once_starts_nothing(project):
+    project.tick()
+    project.consuming()
+    project.write("cronq.toml", CONFIG.replace("2s", "60s"))
+    project.tick()
+    assert project.spawned() == 1
+
+
+def test_ten_ticks_at_once_exceed_no_maximum(project):
+    project.write(
+        "cronq.toml",
+        CONFIG.replace("max_processes = 4", "max_processes = 3").replace("2s", "60s")
+        + '[[consumers]]\nname = "high"\nqueues = ["high"]\nautoscale = { desired_size = 1, min = 0, max = 9 }\n',
+    )
+    for number in range(20):
+        project.enqueue("hold", f"gate{number}", queue="high")
+    ticks = [
+        subprocess.Popen(project.command("tick", "--config", project.config), stdout=subprocess.DEVNULL) for _ in range(10)
+    ]
+    assert {tick.wait(30) for tick in ticks} == {0}
+    wait_until(lambda: len(project.read("ran")) == 3)
+    project.tick()
+    assert len({line.split()[2] for line in project.read("ran")}) == len(project.read("ran")) == 3
+    assert len([seen for seen in slots.survey(project.state) if seen.is_live]) == 3
+
+
+def test_an_enqueued_message_runs_at_once_where_a_consumer_idles(project):
+    project.started()
+    project.enqueue("note", "hello")
+    wait_for_lines(project, "hello")
+    wait_until(lambda: project.app.transport.counts() == [])
+
+
+def test_an_idle_consumer_sleeps(project):
+    """After a message, a shared batch and a timeout as well: see the signal's byte in the bell."""
+    pid = project.started()
+    for number in range(3):
+        project.enqueue("note", str(number))
+    wait_until(lambda: project.app.transport.counts() == [])
+    before = cpu_ticks(pid)
+    time.sleep(0.3)  # a span of idleness is what is measured here
+    assert cpu_ticks(pid) - before <= 5
+
+
+def cpu_ticks(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_a_killed_consumer_s_message_is_back_at_the_next_tick(project):
+    pid = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {pid}")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: gone(pid))
+    project.tick()
+    (record,) = project.app.transport.browse(State.READY)
+    assert record.message.attempt == 1
+    assert "died while running it" in record.error
+    project.touch("gate")
+    wait_until(lambda: project.tick() == "" and "gate done" in project.read("ran"))
+    assert [line.split()[1] for line in project.read("ran")] == ["1", "2", "done"]
+
+
+def test_what_had_finished_in_a_killed_batch_is_not_run_again(project):
+    pid = project.started()
+    for number in range(40):
+        project.enqueue("note", str(number))
+    project.enqueue("hold", "gate")
+    for number in range(40, 80):
+        project.enqueue("note", str(number))
+    wait_until(lambda: f"gate 1 {pid}" in project.read("ran"))
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: gone(pid))
+    project.touch("gate")
+    wait_until(lambda: project.tick() == "" and project.app.transport.counts() == [], 20)
+    notes = [line for line in project.read("ran") if line.isdecimal()]
+    assert sorted(notes, key=int) == [str(number) for number in range(80)]
+
+
+def test_poison_that_kills_ends_in_the_failure_queue(project):
+    project.enqueue("poison")
+    project.enqueue("note", "after")
+    wait_until(lambda: project.tick() == "" and project.fails_of("tasks.poison"), 30)
+    assert project.read("ran").count("poison") == 2
+    (error,) = project.fails_of("tasks.poison")
+    assert "died while running it: killed, out of memory, or crashed" in error
+    wait_until(lambda: project.tick() == "" and "after" in project.read("ran"), 20)
+
+
+def test_a_successor_takes_over_without_a_gap(project):
+    first = project.started()
+    wait_until(lambda: project.tick() == "" and project.consuming() != first)
+    second = project.consuming()
+    assert second != first
+    wait_until(lambda: gone(first))
+    assert "SIGTERM received" in project.log()
+
+
+def test_never_do_two_consume_in_one_slot(project):
+    first = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {first}")
+    project.enqueue("note", "next")
+    project.tick()
+    project.tick()
+    wait_until(lambda: locks.holder_pid(project.state.successor("standby.0")))
+    wait_until(lambda: len(project.processes()) == 2)
+    assert (project.consuming(), project.read("ran")) == (first, [f"gate 1 {first}"])
+    project.touch("gate")
+    wait_for_lines(project, f"gate 1 {first}", "gate done", "next")
+    assert project.consuming(other_than=first)
+
+
+def test_sigterm_finishes_the_current_message(project):
+    pid = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {pid}")
+    project.enqueue("note", "not by this one")
+    os.kill(pid, signal.SIGTERM)
+    project.touch("gate")
+    wait_until(lambda: gone(pid))
+    assert project.read("ran") == [f"gate 1 {pid}", "gate done"]
+    assert (project.slot().note.state, project.slot().note.reason) == (slots.LEFT, "SIGTERM received")
+    assert [counts[:4] for counts in project.app.transport.counts()] == [("normal", 1, 0, 0)]
+
+
+def test_a_forked_child_does_not_keep_the_slot_of_its_dead_consumer(project):
+    pid = project.started()
+    project.enqueue("leave_a_child", "gate")
+    wait_until(lambda: project.read("ran"))
+    child = int(project.read("child")[0])
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: gone(pid))
+    assert not gone(child)
+    assert wait_until(lambda: project.tick() == "" and project.slot().live_note) is not None
+    assert project.consuming() != pid
+
+
+def test_an_app_that_does_not_import_is_silent_for_cron_and_told_in_the_slot(project):
+    project.write("tasks.py", "raise RuntimeError('no such table: shop')")
+    assert project.tick() == ""
+    wait_until(lambda: (project.slot().note or project.slot()) and project.slot().note is not None and project.slot().note.state == slots.BROKEN)
+    assert project.slot().note.reason == "importing tasks:app failed: RuntimeError: no such table: shop"
+    with open(project.state.output) as file:
+        assert 'tasks.py", line 1' in file.read()
+
+
+def test_the_back_off_doubles_while_an_app_does_not_import(project):
+    project.write("tasks.py", "raise RuntimeError('no')")
+    for deaths in (1, 2):
+        before = project.spawned() if os.path.exists(project.state.log) else 0
+        wait_until(lambda: project.tick() == "" and project.spawned() > before, 20)  # noqa: B023
+        wait_until(lambda: not project.processes())
+        project.tick()
+        found = backoff.read(project.state.backoff("standby"))
+        assert found.deaths == deaths
+    assert "died young 2 times: next start in 3 s" in project.log()
+
+
+def test_a_consumer_whose_run_directory_was_deleted_leaves_and_repeats_nothing(project):
+    import shutil
+
+    first = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {first}")
+    shutil.rmtree(project.state.run)
+    project.tick()
+    second = project.consuming()
+    assert second != first
+    project.tick()
+    project.touch("gate")
+    wait_until(lambda: gone(first))
+    wait_until(lambda: project.app.transport.counts() == [])
+    assert project.read("ran") == [f"gate 1 {first}", "gate done"]
+    assert "was removed or replaced" in project.log()
+
+
+def test_a_lock_around_the_tick_is_free_the_moment_it_returns(project):
+    lock = str(project.home / "cron.lock")
+    command = ["flock", "-n", lock, *project.command("tick", "--config", project.config)]
+    subprocess.run(command, check=True, timeout=30)
+    assert project.consuming()
+    subprocess.run(["flock", "-n", lock, "true"], check=True, timeout=30)
+
+
+def test_a_pipe_to_cron_closes_when_the_tick_returns(project):
+    tick = subprocess.Popen(
+        project.command("tick", "--config", project.config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert tick.stdout.read() == b""
+    assert tick.wait(10) == 0
+    tick.stdout.close()
+    assert not gone(project.consuming())
+
+
+def test_a_tick_leaves_within_a_second_whatever_the_consumers_do(project):
+    pid = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {pid}")
+    began = time.monotonic()
+    project.tick()
+    assert time.monotonic() - began < 1
+
+
+def test_a_clock_that_was_set_back_an_hour_changes_nothing(project):
+    project.started()
+    ahead = time.time() + 3600
+    with open(project.state.ticks, "w") as file:
+        file.writelines(f"{ahead + 60 * number:.3f}\n" for number in range(5))
+    assert project.tick() == ""
+    with open(project.state.ticks) as file:
+        assert len(file.readlines()) == 1
+
+
+def test_a_damaged_queue_is_told_once_an_hour(project):
+    project.tick()
+    project.kill_all()
+    for name in ("queue.db-wal", "queue.db-shm"):
+        (project.home / ".cronq" / name).unlink(missing_ok=True)
+    (project.home / ".cronq" / "queue.db").write_bytes(b"garbage " * 2000)
+    said = project.tick(code=1)
+    assert said.startswith(f"cronq tick: {project.state.path}/queue.db: ")
+    assert "Traceback" not in said
+    assert len(said) < 400
+    assert project.tick(code=1) == ""
+
+
+def test_a_wrong_config_is_told_and_exits_with_2(project):
+    project.write("cronq.toml", "max_processes = 0\n")
+    said = project.tick(code=2)
+    assert "max_processes" in said
+    assert "Traceback" not in said
+
+
+def test_a_tick_takes_no_secret_into_the_argv_of_a_consumer(project, monkeypatch):
+    monkeypatch.setenv("DATABASE_PASSWORD", "s3cret")
+    pid = project.started()
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        words = file.read().split(b"\0")[1:-1]
+    assert words == [b"-m", b"cronq", b"consume", b"standby"]
+
+
+def test_a_consumer_gives_way_to_web_requests(project):
+    assert os.getpriority(os.PRIO_PROCESS, project.started()) >= 10
