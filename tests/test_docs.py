@@ -21,9 +21,10 @@ def test_the_configuration_page_shows_the_file_that_init_writes():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_is_in_the_readme(name):
-    assert re.search(rf"`cronq {name}\b", (ROOT / "README.md").read_text()) or f", `cronq {name}`" in (
-        ROOT / "README.md"
-    ).read_text()
+    assert (
+        re.search(rf"`cronq {name}\b", (ROOT / "README.md").read_text())
+        or f", `cronq {name}`" in (ROOT / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -94,9 +94,8 @@ class App:
         def register(function: Callable[P, R]) -> Task[P, R]:
             message_class = _message_class(function)
             queue = queue_of_class(message_class, self.settings.routing)
-            if queue is not None:
-                options.setdefault("queue", queue)
-            task = Task(function, name or name_of(function), _options(function, options), self)
+            wanted = options if queue is None else {"queue": queue, **options}
+            task = Task(function, name or name_of(function), _options(function, wanted), self)
             self.registry.add_handler(message_class, task)
             return task
 
@@ -142,7 +141,7 @@ class App:
         )
         encode = task.codec.encode
         messages = [Message(new_id(), queue, task.name, encode(args, kwargs), *shared) for args, kwargs in calls]
-        if not hold(messages):
+        if not hold(messages, self.send):
             self.send(messages)
         return [Ref(message.id, self._find) for message in messages]
 

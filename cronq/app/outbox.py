@@ -19,10 +19,11 @@ _open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=Non
 class Outbox:
     """Open from its making until `close()`; what it holds is then sent or dropped by `settle()`."""
 
-    __slots__ = ("_send", "_token", "messages")
+    __slots__ = ("_token", "messages", "outer", "send")
 
     def __init__(self, send: Callable[[list[Message]], None]) -> None:
-        self._send = send
+        self.send = send
+        self.outer = _open_outbox.get()
         self.messages: list[Message] = []
         self._token = _open_outbox.set(self)
 
@@ -37,8 +38,8 @@ class Outbox:
         """
         if has_failed:
             self.drop()
-        if self.messages and not hold(self.messages):
-            self._send(self.messages)
+        if self.messages and not hold(self.messages, self.send):
+            self.send(self.messages)
         return len(self.messages)
 
     def drop(self) -> None:
@@ -48,9 +49,11 @@ class Outbox:
             self.messages = []
 
 
-def hold(messages: list[Message]) -> bool:
-    """Put messages into the open outbox. False when none is open: send them now."""
+def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> bool:
+    """Put messages into the open outbox of whoever sends them. False when none is open: send them now."""
     outbox = _open_outbox.get()
+    while outbox is not None and outbox.send != send:
+        outbox = outbox.outer  # that of another app, whose queues are not ours
     if outbox is None:
         return False
     outbox.messages += messages

@@ -13,7 +13,6 @@ import click
 from cronq import events
 from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
 from cronq.cli.words import count
-from cronq.config.settings import Autoscale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cronq.app import App
-    from cronq.message import QueueCounts
 
     Bar = Any  # click names no type for its progress bar
 
@@ -52,9 +50,8 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     refuse_unknown_queues(queues, known)
     chosen = queues or tuple(known)
     assigned = ad_hoc(chosen)
-    group = assigned.group._replace(
-        time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None, autoscale=Autoscale(desired_size=ALONE)
-    )
+    alone = assigned.group.autoscale._replace(desired_size=ALONE)
+    group = assigned.group._replace(time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None, autoscale=alone)
     with _bar(sum(one.ready for one in counts if one.queue in chosen)) as bar:
         report = Report(bar)
         events.listeners.append(report)
@@ -107,7 +104,4 @@ def _answer_ctrl_c() -> None:
 
 
 def _left(app: App, queues: tuple[str, ...]) -> int:
-    def waits(one: QueueCounts) -> bool:
-        return one.queue in queues
-
-    return sum(one.ready + one.delayed for one in app.transport.counts() if waits(one))
+    return sum(one.ready + one.delayed for one in app.transport.counts() if one.queue in queues)

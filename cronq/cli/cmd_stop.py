@@ -110,8 +110,8 @@ def _wait(state: StateDir, asked: Sequence[Holder], timeout_s: float) -> None:
         waited_s = time.monotonic() - started
         if waited_s >= timeout_s:
             raise CronqError(
-                f"after {format_duration(timeout_s)} {_names(state, left)} still at work: they leave when their message ends; "
-                f"what hangs past its timeout, the tick kills"
+                f"after {format_duration(timeout_s)} {_names(state, left)} still at work: they leave when their "
+                f"message ends; what hangs past its timeout, the tick kills"
             )
         if waited_s >= QUIET_S and left != told:
             told = left

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.supervisor.spawn import Command, Starter
 
-BUSY_TIMEOUT_S = 0.5  # a tick is gone within a second; what it could not do now the next one does
+BUSY_TIMEOUT_S = 0.1  # for each of four tries: a tick is gone within a second, the next one does the rest
 COMPLAIN_EVERY_S = 3600.0
 
 
@@ -60,5 +60,5 @@ def _complain(state: StateDir, error: BaseException) -> int:
     told_at, _, told = (read_text(path) or "").partition(" ")
     if told != str(error) or not 0 <= now - float(told_at) < COMPLAIN_EVERY_S:
         sys.stderr.write(f"cronq tick: {error}\n")
-        replace_text(path, f"{now:.0f} {error}")
+        replace_text(path, f"{int(now)} {error}")
     return 1

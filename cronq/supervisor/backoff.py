@@ -48,6 +48,8 @@ def _died_young(seen: Seen, note: SlotNote) -> bool:
     """Gone without having said goodbye, before it consumed anything or within seconds of its start."""
     if seen.is_live or note.state == LEFT:
         return False
+    if note.state == CONSUMING and note.is_idle:
+        return note.position == 0  # one that had come to rest after its first look was killed, however long it lived
     return note.state != CONSUMING or note.since - note.begun_at < YOUNG_S
 
 

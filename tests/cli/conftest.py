@@ -47,11 +47,12 @@ def until_there(path: str) -> None:
 '''
 
 CRONTAB = """#!/bin/sh
-# A crontab program in small: the table is the file `table` beside it, `broken` makes it fail.
+# A crontab program in small: the table is the file `table` beside it, `broken` makes it fail, `slow` slow.
 here=$(dirname "$0")
 if [ -e "$here/broken" ]; then cat "$here/broken" >&2; exit 1; fi
 case "$1" in
--l) if [ -e "$here/table" ]; then cat "$here/table"; else echo "no crontab for ada" >&2; exit 1; fi ;;
+-l) if [ -e "$here/table" ]; then cat "$here/table"; else echo "no crontab for ada" >&2; exit 1; fi
+    if [ -e "$here/slow" ]; then sleep 0.2; fi ;;
 -)  cat > "$here/new.$$"
     if [ -s "$here/new.$$" ] && [ -n "$(tail -c 1 "$here/new.$$")" ]; then echo "no final newline" >&2; exit 1; fi
     mv "$here/new.$$" "$here/table" ;;

@@ -124,12 +124,12 @@ def test_two_installs_at_once_do_not_lose_a_line(shop: Shell) -> None:
     """They would, if both read the table before either wrote it: the lock lets one wait for the other."""
     other = shop.home / "blog.toml"
     other.write_text("")
-    started = [shop.start("crontab", "install", "--config", str(path)) for path in (shop.config, other) * 3]
-    assert [process.communicate(timeout=60)[1] for process in started] == [""] * 6
-    assert sorted(line.split("--config ")[1] for line in shop.table.read_text().splitlines()) == [
-        str(other),
-        str(shop.config),
-    ]
+    (shop.bin / "slow").touch()
+    shop.table.write_bytes(OTHERS)
+    started = [shop.start("crontab", "install", "--config", str(path)) for path in (shop.config, other)]
+    assert [process.communicate(timeout=60)[1] for process in started] == ["", ""]
+    lines = shop.table.read_bytes().removeprefix(OTHERS).decode().splitlines()
+    assert sorted(line.split("--config ")[1] for line in lines) == [str(other), str(shop.config)]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cronq.host import locks, process
 from cronq.host.state_dir import read_text
+from tests.processes import says
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from cronq.supervisor.slots import Seen
     from tests.cli.conftest import Shell
+    from tests.processes import Starting
 
 
 def idle_consumer(shop: Shell) -> Seen:
@@ -93,11 +95,12 @@ def test_a_successor_does_not_take_over_what_was_stopped(shop: Shell, busy: Path
     assert successor.wait(10) == -15
 
 
-def test_web_processes_that_work_inline_are_not_signalled(shop: Shell) -> None:
+def test_web_processes_that_work_inline_are_not_signalled(shop: Shell, python: Starting) -> None:
     shop.state.prepare()
-    lock = locks.take(shop.state.slot("inline.0"))
-    assert lock is not None
-    try:
-        assert shop.says("stop").startswith("no consumer was live\n")
-    finally:
-        lock.release()
+    web = python(
+        "from cronq.host import locks; lock = locks.take(sys.argv[1]); say('at work'); sys.stdin.readline()",
+        shop.state.slot("inline.0"),
+    )
+    assert says(web) == "at work"
+    assert shop.says("stop").startswith("no consumer was live\n")
+    assert web.poll() is None

@@ -105,7 +105,7 @@ class Crew:
             rest=Rest(self.bells, self.clock, 5.0, None),
             clock=self.clock,
             batch=size,
-            looked=lambda busy: self.looked(busy),
+            looked=self._looked,
             share_after=self.countdowns.append,
         )
         self.batch = size
@@ -118,6 +118,9 @@ class Crew:
 
         function = function or remember
         return self.app.task(name=f"shop.{function.__name__}", **options)(function)
+
+    def _looked(self, busy: bool) -> None:
+        self.looked(busy)
 
     def step(self, times: int = 1) -> str | None:
         reason = None

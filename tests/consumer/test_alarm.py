@@ -42,7 +42,7 @@ def test_except_exception_does_not_swallow_a_timeout():
     def stubborn():
         try:
             wait_until(never)
-        except Exception:  # noqa: BLE001
+        except Exception:
             return "swallowed"
 
     timer = alarm()

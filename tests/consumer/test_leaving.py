@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def after_signals(code: str) -> str:
     """Run `code` in a process that listens with `signals`, and return what it prints."""
-    source = "import os, signal, time\nfrom cronq.consumer.leaving import Signals\nsignals = Signals()\nsignals.listen()\n"
+    source = (
+        "import os, signal, time\nfrom cronq.consumer.leaving import Signals\nsignals = Signals()\nsignals.listen()\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", source + textwrap.dedent(code)], capture_output=True, text=True, timeout=20, check=False
     )

@@ -37,7 +37,14 @@ def test_it_does_not_sleep_on_work():
 
 def test_it_sleeps_until_the_first_of_all_that_may_come():
     clock = FakeClock()
-    for next_in, deadline_in, expected in [(None, None, 5), (2, None, 2), (2, 1, 1), (90, 90, 5), (-3, 90, 0), (2, -1, 0)]:
+    for next_in, deadline_in, expected in [
+        (None, None, 5),
+        (2, None, 2),
+        (2, 1, 1),
+        (90, 90, 5),
+        (-3, 90, 0),
+        (2, -1, 0),
+    ]:
         resting, bells = rest(clock, [], deadline_in)
         next_at = None if next_in is None else clock.now() + next_in
         resting.until_work(lambda: False, lambda at=next_at: at)

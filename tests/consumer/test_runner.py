@@ -216,15 +216,15 @@ def test_an_around_that_fails_fails_the_attempt(bench):
 
 
 def test_the_timer_runs_for_the_attempt_and_is_stopped_however_it_ends(bench):
-    class Timer:
-        happened: list[object] = []
+    happened: list[object] = []
 
+    class Timer:
         def start(self, timeout_s):
-            self.happened.append(timeout_s)
+            happened.append(timeout_s)
 
         def stop(self):
-            self.happened.append("stop")
+            happened.append("stop")
 
     bench.runner.timer = Timer()
     bench.run(raising(ValueError()), timeout_s=5)
-    assert Timer.happened == [5, "stop"]
+    assert happened == [5, "stop"]

@@ -52,7 +52,9 @@ def test_looking_at_a_missing_lock_does_not_make_it(path):
 
 
 def test_looking_never_takes(path, python):
-    looker = python("from cronq.host import locks\nfor _ in range(300): locks.holder_pid(sys.argv[1])\nsay('done')", path)
+    looker = python(
+        "from cronq.host import locks\nfor _ in range(300): locks.holder_pid(sys.argv[1])\nsay('done')", path
+    )
     missed = 0
     while looker.poll() is None:
         lock = locks.take(path)
@@ -241,6 +243,7 @@ def test_nothing_is_left_open(path):
 def test_the_lock_is_free_for_exactly_one_of_many(path, python):
     waiting = [python("sys.stdin.readline()" + HOLD, path) for _ in range(4)]
     assert sorted(answer(process) for process in waiting) == ["held", "refused", "refused", "refused"]
+
 
 LOOK = """
 from cronq.host import locks

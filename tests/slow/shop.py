@@ -181,6 +181,12 @@ class Shop:
         names = (f"archives/{order.id}.zip", f"pictures/{order.id}-print.jpg", f"pictures/{order.id}-thumbnail.jpg")
         return all(self.file(name).exists() for name in names) and bool(self.mails_of(order))
 
+    def wait_for(self, orders: Sequence[Placed], timeout_s: float) -> None:
+        """Return when all orders are done."""
+        last = time.monotonic() + timeout_s
+        for order in orders:
+            wait_until(lambda order=order: self.is_done(order), max(0.0, last - time.monotonic()))  # type: ignore[misc]
+
     def wrong_effects(self, order: Placed) -> list[str]:
         """Return what an order has not, or has wrong: at best nothing."""
         wrong = []

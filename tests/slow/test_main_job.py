@@ -95,7 +95,7 @@ def many_orders(shop: Shop, first_order: Placed) -> list[Placed]:
     began = time.time()
     orders = shop.order_many(200)
     placed = time.time()
-    wait_until(lambda: all(map(shop.is_done, orders)), 150)
+    shop.wait_for(orders, 150)
     print(
         f"\n200 orders: placed in {placed - began:.1f} s, 600 messages done {time.time() - began:.1f} s after the first"
     )
@@ -137,7 +137,7 @@ def rush(shop: Shop, web_visits: Visits) -> list[Placed]:
     """Orders at once, more than a web process takes upon itself, with `[inline] mode` as it is by default."""
     with shop.served(CRONQ_INLINE_MODE="auto"):
         orders = shop.order_many(12)
-        wait_until(lambda: shop.get("/") and all(map(shop.is_done, orders)), 60)
+        wait_until(lambda: shop.get("/") and all(map(shop.is_done, orders)), 60)  # visitors keep things going
     return orders
 
 

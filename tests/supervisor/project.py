@@ -120,7 +120,12 @@ class Project:
     def tick(self, code: int = 0) -> str:
         """Tick and return what cron would mail."""
         done = subprocess.run(
-            self.command("tick", "--config", self.config), capture_output=True, text=True, timeout=30, check=False, cwd="/"
+            self.command("tick", "--config", self.config),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            cwd="/",
         )
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr

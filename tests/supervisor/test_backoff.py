@@ -15,6 +15,8 @@ from tests.supervisor.sights import NOW, dead, live
         (dead(state=BROKEN, since=0.0), 1),
         (dead(state=CONSUMING, begun_at=NOW - 60, since=NOW - 55), 1),
         (dead(state=CONSUMING, begun_at=NOW - 60, since=NOW - 30), 0),
+        (dead(state=CONSUMING, begun_at=NOW - 3600, since=0.0, position=5), 0),
+        (dead(state=CONSUMING, begun_at=NOW - 3600, since=0.0, position=0), 1),
         (dead(state=LEFT), 0),
         (live(state=STARTING), 0),
         (live(state=CONSUMING), 0),

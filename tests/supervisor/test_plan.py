@@ -41,9 +41,7 @@ def test_a_group_in_back_off_starts_nothing_and_leaves_the_budget_to_others():
 
 def test_living_consumers_of_a_group_in_back_off_still_count():
     held = {"high": Backoff(3, NOW + 60, NOW)}
-    plan = decide(
-        project(group(most=5), group("low"), max_processes=2), sight(live(), depth={"low": 50}, backoff=held)
-    )
+    plan = decide(project(group(most=5), group("low"), max_processes=2), sight(live(), depth={"low": 50}, backoff=held))
     assert list(plan.start) == ["low"]
 
 
@@ -100,9 +98,7 @@ def test_whose_note_is_another_s_gets_no_successor():
 
 
 def test_a_stop_for_a_while_starts_nothing_and_rescues_all_the_same():
-    plan = decide(
-        project(group(least=1)), sight(live(deadline=MONOTONIC + 1), dead=("someone",), paused_until=NOW + 1)
-    )
+    plan = decide(project(group(least=1)), sight(live(deadline=MONOTONIC + 1), dead=("someone",), paused_until=NOW + 1))
     assert (list(plan.start), list(plan.succeed), plan.rescue) == ([], [], ("someone",))
 
 
@@ -143,7 +139,9 @@ def test_who_came_after_the_one_that_was_told_to_end_is_told_politely():
     assert [stop.kill for stop in plan.stop] == [False]
 
 
-@pytest.mark.parametrize("seen", [dead(**OVERDUE), Seen("high.0", 55, note(pid=100, **OVERDUE)), live("inline.0", **OVERDUE)])
+@pytest.mark.parametrize(
+    "seen", [dead(**OVERDUE), Seen("high.0", 55, note(pid=100, **OVERDUE)), live("inline.0", **OVERDUE)]
+)
 def test_nobody_else_is_ever_ended(seen):
     assert decide(project(), sight(seen)).stop == []
 

@@ -41,9 +41,8 @@ def test_the_first_tick_makes_everything_and_starts_the_standby(project):
 
 
 def test_a_second_tick_at_once_starts_nothing(project):
-    project.tick()
-    project.consuming()
     project.write("cronq.toml", CONFIG.replace("2s", "60s"))
+    project.started()
     project.tick()
     assert project.spawned() == 1
 
@@ -57,7 +56,8 @@ def test_ten_ticks_at_once_exceed_no_maximum(project):
     for number in range(20):
         project.enqueue("hold", f"gate{number}", queue="high")
     ticks = [
-        subprocess.Popen(project.command("tick", "--config", project.config), stdout=subprocess.DEVNULL) for _ in range(10)
+        subprocess.Popen(project.command("tick", "--config", project.config), stdout=subprocess.DEVNULL)
+        for _ in range(10)
     ]
     assert {tick.wait(30) for tick in ticks} == {0}
     wait_until(lambda: len(project.read("ran")) == 3)
@@ -145,9 +145,8 @@ def test_never_do_two_consume_in_one_slot(project):
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {first}")
     project.enqueue("note", "next")
+    wait_until(lambda: project.tick() == "" and locks.holder_pid(project.state.successor("standby.0")))
     project.tick()
-    project.tick()
-    wait_until(lambda: locks.holder_pid(project.state.successor("standby.0")))
     wait_until(lambda: len(project.processes()) == 2)
     assert (project.consuming(), project.read("ran")) == (first, [f"gate 1 {first}"])
     project.touch("gate")
@@ -183,7 +182,13 @@ def test_a_forked_child_does_not_keep_the_slot_of_its_dead_consumer(project):
 def test_an_app_that_does_not_import_is_silent_for_cron_and_told_in_the_slot(project):
     project.write("tasks.py", "raise RuntimeError('no such table: shop')")
     assert project.tick() == ""
-    wait_until(lambda: (project.slot().note or project.slot()) and project.slot().note is not None and project.slot().note.state == slots.BROKEN)
+    wait_until(
+        lambda: (
+            (project.slot().note or project.slot())
+            and project.slot().note is not None
+            and project.slot().note.state == slots.BROKEN
+        )
+    )
     assert project.slot().note.reason == "importing tasks:app failed: RuntimeError: no such table: shop"
     with open(project.state.output) as file:
         assert 'tasks.py", line 1' in file.read()
@@ -204,6 +209,7 @@ def test_the_back_off_doubles_while_an_app_does_not_import(project):
 def test_a_consumer_whose_run_directory_was_deleted_leaves_and_repeats_nothing(project):
     import shutil
 
+    project.write("cronq.toml", CONFIG.replace("autoscale", 'time_limit = "30s"\nsleep = "0.2s"\nautoscale'))
     first = project.started()
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {first}")
@@ -244,6 +250,22 @@ def test_a_tick_leaves_within_a_second_whatever_the_consumers_do(project):
     began = time.monotonic()
     project.tick()
     assert time.monotonic() - began < 1
+
+
+def test_a_tick_leaves_within_a_second_though_another_holds_the_write_lock(project):
+    import sqlite3
+
+    pid = project.started()
+    project.enqueue("hold", "gate")
+    wait_for_lines(project, f"gate 1 {pid}")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: gone(pid))
+    other = sqlite3.connect(f"{project.state.path}/queue.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    assert project.tick() == ""
+    assert time.monotonic() - began < 1
+    other.close()
 
 
 def test_a_clock_that_was_set_back_an_hour_changes_nothing(project):

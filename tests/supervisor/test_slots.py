@@ -122,7 +122,7 @@ def test_a_shorter_note_leaves_nothing_of_a_longer_one(state):
     slot.begin(("a" * 400,), 1.0)
     slot.begin(("b",), 1.0, CONSUMING)
     slot.leave("short")
-    content = (open_text(state, "high.0"))
+    content = open_text(state, "high.0")
     assert "aaa" not in content
     assert content.endswith("reason short\n")
 

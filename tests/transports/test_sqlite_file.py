@@ -166,7 +166,9 @@ def test_a_database_with_somebody_s_application_id_is_refused(path):
 def test_a_newer_schema_is_refused_with_what_to_do(path):
     once(path)
     made_by_sqlite(path, f"PRAGMA user_version = {VERSION + 1}")
-    assert f"newer cronq (schema {VERSION + 1}, this one knows {VERSION}): install the newer version" in str(refusal(path))
+    assert f"newer cronq (schema {VERSION + 1}, this one knows {VERSION}): install the newer version" in str(
+        refusal(path)
+    )
 
 
 def test_a_file_that_is_no_database_is_refused_with_what_to_do(path):
@@ -258,7 +260,7 @@ def foreign():
     if os.geteuid() != 0:
         pytest.skip("only root can become nobody")
     place = tempfile.mkdtemp(dir="/opt")
-    os.chmod(place, 0o755)
+    os.chmod(place, 0o755)  # noqa: S103 - for the user that is to look into it
     yield f"{place}/queue.db"
     shutil.rmtree(place)
 
@@ -325,7 +327,9 @@ def test_a_kill_at_any_statement_of_the_first_opening_does_no_harm(tmp_path, pyt
     finished = python(KILLED, str(tmp_path / "whole.db"), "1000")
     statements = 1000 - int(says(finished).split()[2])
     assert statements > 15
-    killed = [(number, python(KILLED, str(tmp_path / f"{number}.db"), str(number))) for number in range(0, statements, 3)]
+    killed = [
+        (number, python(KILLED, str(tmp_path / f"{number}.db"), str(number))) for number in range(0, statements, 3)
+    ]
     for number, process in killed:
         assert process.wait(30) == -9
         transport = SqliteTransport(str(tmp_path / f"{number}.db"))
@@ -439,6 +443,39 @@ def test_a_forked_child_opens_a_connection_of_its_own(path, python):
     assert says(python(code, path)) == "3"
 
 
+ORPHAN = """
+import signal, subprocess
+from cronq.transports.sqlite import SqliteTransport
+from cronq.message import Message
+from cronq.ids import new_id
+transport = SqliteTransport(sys.argv[1])
+transport.enqueue([Message(new_id(), "parent", "t", b"{}")])
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.close(writer)
+    transport.enqueue([Message(new_id(), "before", "t", b"{}")])
+    say("ready")
+    os.read(reader, 1)
+    code = f"from cronq.transports.sqlite import SqliteTransport as T; t = T({sys.argv[1]!r}); t.counts(); t.close()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    transport.enqueue([Message(new_id(), "after", "t", b"{}")])
+    say("enqueued")
+    os._exit(0)
+sys.stdin.readline()
+"""
+
+
+def test_a_forked_child_loses_nothing_when_its_parent_ends_before_it(path, python):
+    process = python(ORPHAN, path)
+    assert says(process) == "ready"
+    process.stdin.close()
+    process.stdin = None
+    assert says(process) == "enqueued"
+    transport = SqliteTransport(path)
+    assert [counts.queue for counts in transport.counts()] == ["after", "before", "parent"]
+    transport.close()
+
+
 def test_every_thread_has_a_connection_of_its_own(transport):
     import threading
 
@@ -449,7 +486,7 @@ def test_every_thread_has_a_connection_of_its_own(transport):
         try:
             transport.enqueue([message() for _ in range(20)])
             transport.close()
-        except BaseException as error:  # noqa: BLE001 - told to the test
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=enqueue) for _ in range(8)]
@@ -575,5 +612,3 @@ def test_a_second_message_with_the_same_id_is_refused_with_all_of_its_transactio
     with pytest.raises(TransportError):
         transport.enqueue([message(), twin, twin])
     assert transport.depth(["high"], 5) == 0
-
-

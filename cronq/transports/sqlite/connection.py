@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ BUSY_TIMEOUT_S = 5.0
 _BUSY_TRIES = 4
 
 
+_opened: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
 class Connections:
     """Connections to one database file: one per thread, and new ones in a forked child (SQLite forbids sharing)."""
 
@@ -29,6 +33,7 @@ class Connections:
         self._synchronous = "NORMAL" if durability == "normal" else "FULL"
         self._busy_timeout_s = busy_timeout_s
         self._own = threading.local()
+        _opened.add(self)
 
     def get(self) -> sqlite3.Connection:
         """Return this thread's connection, opened when needed. Raises TransportError for a file that is not usable."""
@@ -67,6 +72,11 @@ class Connections:
         if getattr(self._own, "pid", None) == os.getpid():
             self._own.connection.close()
         self._own.pid = None
+
+    def close_before_fork(self) -> None:
+        """Close this thread's connection, unless a transaction is going on."""
+        if getattr(self._own, "pid", None) == os.getpid() and not self._own.connection.in_transaction:
+            self.close()
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         for last in (*([False] * (_BUSY_TRIES - 1)), True):
@@ -170,6 +180,20 @@ def _is_half_made(connection: sqlite3.Connection) -> bool:
     """Tell whether a first migration was cut short: its own table of migrations is there and nothing foreign."""
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return "_sqlite_migrations" in names and names <= {"_sqlite_migrations", "messages", "paused", "sqlite_sequence"}
+
+
+def _close_before_fork() -> None:
+    """A fork copies SQLite's notes on the locks of this process, but not the locks.
+
+    A child that opens the file again trusts the notes and takes none of its own. Once its parent has ended, the next
+    process to close the file believes to be the last, removes the journal, and what the child writes then is lost
+    (sqlite.org/howtocorrupt.html, section 2.6).
+    """
+    for connections in list(_opened):
+        connections.close_before_fork()
+
+
+os.register_at_fork(before=_close_before_fork)
 
 
 def _make_private(path: str) -> None:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cronq import events
+from cronq.host import process
+from cronq.message import Message, State
+from cronq.supervisor.rescue import Dead, find_dead, rescue
+from cronq.supervisor.slots import CONSUMING, Seen, SlotNote
+from cronq.transports.base import Evidence, Held, Want
+from cronq.transports.memory import MemoryTransport
+from tests.clocks import FakeClock
+from tests.making import message
+from tests.processes import says
+
+if TYPE_CHECKING:
+    from cronq.holder import Holder
+
+NOW = 1_000_000.0
+GONE = 2**22 + 7
+
+
+def me(slot: str = "high.0", **changes: object) -> Holder:
+    """The process of this test, in a slot."""
+    return process.identity(slot)._replace(**changes)
+
+
+def note(holder: Holder, position: int = 7, since: float = NOW) -> SlotNote:
+    return SlotNote(holder, CONSUMING, ("high",), NOW, 0.0, position, since)
+
+
+def held(holder: object, until: float = NOW + 300) -> Held:
+    return Held(str(holder), 3, until)
+
+
+def judged(one: Held, *seen: Seen) -> Evidence | None:
+    dead = find_dead([one], {slot.name: slot for slot in seen}, NOW)
+    return dead[0].evidence if dead else None
+
+
+def test_who_holds_its_slot_lives():
+    assert judged(held(me()), Seen("high.0", me().pid, None)) is None
+
+
+def test_who_runs_though_its_slot_s_file_is_gone_lives():
+    assert judged(held(me())) is None
+
+
+def test_who_runs_though_its_slot_is_free_lives():
+    assert judged(held(me()), Seen("high.0", None, note(me()))) is None
+
+
+def test_who_is_gone_is_dead_with_what_it_noted():
+    holder = me(pid=GONE)
+    evidence = judged(held(holder), Seen("high.0", None, note(holder)))
+    assert (evidence.finished_below, evidence.running, evidence.certain) == (7, 7, True)
+    assert evidence.cause == f"consumer high.0 (pid {GONE}) died while running it: killed, out of memory, or crashed"
+
+
+def test_who_is_gone_from_idleness_ran_nothing():
+    holder = me(pid=GONE)
+    evidence = judged(held(holder), Seen("high.0", None, note(holder, since=0)))
+    assert (evidence.finished_below, evidence.running, evidence.certain) == (7, None, True)
+
+
+def test_a_pid_that_a_stranger_has_now_is_dead():
+    assert judged(held(me(started=1)), Seen("high.0", None, None)) is not None
+
+
+def test_another_s_note_proves_nothing():
+    evidence = judged(held(me(pid=GONE)), Seen("high.0", None, note(me())))
+    assert (evidence.finished_below, evidence.running, evidence.certain) == (0, None, False)
+
+
+def test_whose_slot_another_holds_now_is_dead(python):
+    child = python("say('up'); time.sleep(30)")
+    says(child)
+    assert judged(held(me(pid=GONE)), Seen("high.0", child.pid, None)) is not None
+
+
+def test_who_was_killed_by_a_restart_is_dead_and_its_note_is_uncertain():
+    holder = me(boot="00000000")
+    evidence = judged(held(holder), Seen("high.0", None, note(holder)))
+    assert evidence.certain is False
+    assert evidence.cause.startswith("the host was restarted while consumer high.0")
+
+
+@pytest.mark.parametrize(("until", "is_dead"), [(NOW + 1, False), (NOW, True)])
+def test_another_host_s_consumer_lives_until_its_reservation_lapses(until, is_dead):
+    evidence = judged(held(me(host="web2", pid=GONE), until))
+    assert (evidence is not None) is is_dead
+    assert evidence is None or evidence.cause == "host web2 let the reservation lapse"
+
+
+@pytest.mark.parametrize(("until", "is_dead"), [(NOW + 1, False), (NOW, True)])
+def test_who_cannot_be_read_lives_until_its_reservation_lapses(until, is_dead):
+    assert (judged(held("here", until)) is not None) is is_dead
+
+
+def test_a_web_process_outlives_its_inline_work():
+    assert judged(held(me("inline.0")), Seen("inline.0", None, None)) is not None
+    assert judged(held(me("inline.0")), Seen("inline.0", me().pid, None)) is None
+
+
+def test_a_lapsed_reservation_of_a_living_consumer_of_this_host_stays():
+    assert judged(held(me(), until=NOW - 9999), Seen("high.0", me().pid, None)) is None
+
+
+def test_rescuing_gives_back_settles_and_tells(monkeypatch):
+    heard = []
+    monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append((name, dict(facts)))])
+    transport = MemoryTransport(FakeClock())
+    sent: list[Message] = [message() for _ in range(3)]
+    transport.enqueue(sent)
+    holder = str(me(pid=GONE))
+    transport.exchange(holder, [], Want(["high"], NOW, 3, 1))
+    evidence = Evidence("killed", finished_below=2, running=2, certain=True)
+    rescue(transport, [Dead(transport.held()[0], evidence)])
+    ready = {record.message.id: record.message.attempt for record in transport.browse(State.READY)}
+    assert ready == {sent[1].id: 1, sent[2].id: 0}
+    facts = {"holder": holder, "cause": "killed", "released": 2, "failed": 0, "finished": 1}
+    assert heard == [("rescued", facts)]
+
+
+def test_rescuing_twice_changes_nothing_and_says_nothing(monkeypatch):
+    heard = []
+    transport = MemoryTransport(FakeClock())
+    transport.enqueue([message()])
+    transport.exchange("gone", [], Want(["high"], NOW, 3, 1))
+    dead = [Dead(transport.held()[0], Evidence("killed"))]
+    rescue(transport, dead)
+    monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append(name)])
+    rescue(transport, dead)
+    assert heard == []
