@@ -19,6 +19,7 @@ class State(StrEnum):
 class Message(NamedTuple):
     """One unit of work waiting in a queue. `_at` are seconds since the epoch, `body` and `headers` are JSON.
 
+    `available_at` is 0 for a message that was ready from the start.
     `attempt` counts reservations, so a crash counts too; `position` numbers the reservations of one consumer.
     """
 
@@ -74,7 +75,7 @@ class Record(NamedTuple):
 
 
 class QueueCounts(NamedTuple):
-    """How full one queue is. `oldest_at` is when the oldest ready message was enqueued, None when there is none."""
+    """How full one queue is. `oldest_at` is since when the longest waiting message has been ready, None without any."""
 
     queue: str
     ready: int = 0

@@ -34,6 +34,7 @@ def tick_once(config: str | None) -> int:
             events.emit("pressure", what=f"a whole tick ({error})")
             return 0
         return _complain(supervisor.state, error)
+    _forget_complaint(supervisor.state)
     return 0
 
 
@@ -62,3 +63,11 @@ def _complain(state: StateDir, error: BaseException) -> int:
         sys.stderr.write(f"cronq tick: {error}\n")
         replace_text(path, f"{int(now)} {error}")
     return 1
+
+
+def _forget_complaint(state: StateDir) -> None:
+    """All is well again: the next problem is told at once."""
+    try:
+        os.unlink(f"{state.run}/complaint")
+    except FileNotFoundError:
+        pass

@@ -46,7 +46,6 @@ class Lock:
         ours = os.fstat(self.descriptor)
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
-
     def hold_on(self) -> bool:
         """Take the lock again, which changes nothing while it is held. False: it was lost, and somebody else has it.
 

@@ -10,6 +10,7 @@ from cronq.errors import StateDirError
 
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to be refused
 _DOCUMENT_ROOTS = frozenset({"public_html", "www", "htdocs", "html", "httpdocs", "public", "web_root", "wwwroot"})
+NEW = ".new"  # what a file is called while it is written; one that stays is of a process that was killed
 _SUBDIRECTORIES = ("run", "alive", "wake", "log")
 
 
@@ -116,7 +117,7 @@ def open_private(path: str, flags: int) -> int:
 
 def replace_text(path: str, text: str) -> None:
     """Write a small file whole: a reader sees the old text or the new one, never half of it."""
-    new = f"{path}.new"
+    new = f"{path}.{os.getpid()}{NEW}"
     with private_file(new, os.O_WRONLY | os.O_TRUNC) as file:
         file.write(text.encode())
     os.replace(new, path)

@@ -52,7 +52,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
             _note_time(supervisor)
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)
-        tidy(supervisor.settings, supervisor.state, supervisor.transport)
+        tidy(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock.now())
         emit("ticked", plan=plan)
     finally:
         lock.release()

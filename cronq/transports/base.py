@@ -123,7 +123,7 @@ class Transport(ABC):
 
     @abstractmethod
     def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
-        """Return messages in one state, oldest first."""
+        """Return messages in one state: the next to run first, the longest failed first, the first to go first."""
 
     @abstractmethod
     def revive(self, message_ids: Sequence[str]) -> int:

@@ -138,9 +138,11 @@ class MemoryTransport(Transport):
         states = [
             State.READY if row.state is State.DELAYED and row.message.available_at <= now else row.state for row in rows
         ]
-        oldest = min(
-            (row.message.id for row, state in zip(rows, states, strict=True) if state is State.READY), default=None
-        )
+        waiting_since = [
+            row.message.available_at or enqueued_at(row.message.id)
+            for row, state in zip(rows, states, strict=True)
+            if state is State.READY
+        ]
         return QueueCounts(
             queue,
             ready=states.count(State.READY),
@@ -148,7 +150,7 @@ class MemoryTransport(Transport):
             reserved=states.count(State.RESERVED),
             failed=states.count(State.FAILED),
             done=states.count(State.DONE),
-            oldest_at=enqueued_at(oldest) if oldest else None,
+            oldest_at=min(waiting_since, default=None),
             paused=queue in self._paused,
         )
 

@@ -66,6 +66,19 @@ def test_ten_ticks_at_once_exceed_no_maximum(project):
     assert len([seen for seen in slots.survey(project.state) if seen.is_live]) == 3
 
 
+def test_consumers_that_start_at_once_exceed_no_maximum(project):
+    """Whatever started them: several ticks, a burst, a web request."""
+    project.write("cronq.toml", CONFIG.replace("max_processes = 4", "max_processes = 3").replace("max = 1", "max = 9"))
+    for number in range(6):
+        project.enqueue("hold", f"gate{number}")
+    started = [subprocess.Popen(project.command("consume", "standby"), cwd=project.home) for _ in range(6)]
+    wait_until(lambda: len(project.read("ran")) == 3 and sum(one.poll() == 0 for one in started) == 3, 20)
+    assert len([seen for seen in slots.survey(project.state) if seen.is_live]) == 3
+    project.kill_all()
+    for one in started:
+        one.wait(10)
+
+
 def test_an_enqueued_message_runs_at_once_where_a_consumer_idles(project):
     project.started()
     project.enqueue("note", "hello")

@@ -33,7 +33,7 @@ def test_a_log_that_has_grown_too_big_is_started_anew_and_one_is_kept(state, hom
             file.write("x" * (MEGABYTE + 1))
         with open(path + ".1", "w") as file:
             file.write("older")
-    tidy(settings(home, log_max_mb=1), state, MemoryTransport(clock))
+    tidy(settings(home, log_max_mb=1), state, MemoryTransport(clock), clock.now())
     assert not os.path.exists(state.log)
     assert {os.stat(path + ".1").st_size for path in (state.log, state.output)} == {MEGABYTE + 1}
 
@@ -41,12 +41,12 @@ def test_a_log_that_has_grown_too_big_is_started_anew_and_one_is_kept(state, hom
 def test_a_log_that_fits_stays(state, home, clock):
     with open(state.log, "w") as file:
         file.write("x" * MEGABYTE)
-    tidy(settings(home, log_max_mb=1), state, MemoryTransport(clock))
+    tidy(settings(home, log_max_mb=1), state, MemoryTransport(clock), clock.now())
     assert os.stat(state.log).st_size == MEGABYTE
 
 
 def test_missing_logs_are_no_error(state, home, clock):
-    tidy(settings(home), state, MemoryTransport(clock))
+    tidy(settings(home), state, MemoryTransport(clock), clock.now())
 
 
 def test_failures_and_results_go_when_their_retention_is_over(state, home, clock):
@@ -58,6 +58,16 @@ def test_failures_and_results_go_when_their_retention_is_over(state, home, clock
     left = []
     for seconds in (59, 1, 540):
         clock.advance(seconds)
-        tidy(project, state, transport)
+        tidy(project, state, transport, clock.now())
         left.append(transport.counts()[0][3:6])
     assert left == [(1, 1, 1), (1, 1, 0), (1, 0, 0)]
+
+
+def test_what_a_killed_writer_left_half_written_is_removed(state, home, clock):
+    old, new = f"{state.path}/ticks.123.new", f"{state.run}/high.backoff.124.new"
+    for path, age_s in ((old, 61), (new, 1)):
+        with open(path, "w"):
+            pass
+        os.utime(path, (clock.now() - age_s, clock.now() - age_s))
+    tidy(settings(home), state, MemoryTransport(clock), clock.now())
+    assert (os.path.exists(old), os.path.exists(new)) == (False, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from cronq.ids import new_id
 from cronq.message import Ack, Fail, Message, Release, State
 from cronq.transports.base import Evidence, Transport, Want
 from tests.clocks import FakeClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ME = "web1/high.0/100/5/boot0001"
 OTHER = "web1/high.1/101/6/boot0001"

@@ -12,24 +12,33 @@ from cronq.transports.sqlite import statements as sql
 if TYPE_CHECKING:
     import sqlite3
 
+_LOOKED_AT = 200  # of the next messages to run, for the one that has waited longest
+
 
 def count(connection: sqlite3.Connection, now: float) -> list[QueueCounts]:
     """Return the counts of every queue that holds anything or is paused, by name."""
     found: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
-    oldest: dict[str, list[bytes]] = defaultdict(list)
-    for queue, number, first in connection.execute(sql.COUNT_READY):
+    waiting: dict[str, list[float]] = defaultdict(list)
+    for queue, number, first in connection.execute(sql.COUNT_READY).fetchall():
         found[queue]["ready"] += number
-        oldest[queue].append(first)
-    for queue, is_due, number, first in connection.execute(sql.COUNT_DELAYED, (now,)):
+        waiting[queue] += _waiting_since(connection, queue, first)
+    for queue, is_due, number, due_at in connection.execute(sql.COUNT_DELAYED, (now,)):
         found[queue]["ready" if is_due else "delayed"] += number
         if is_due:
-            oldest[queue].append(first)
+            waiting[queue].append(due_at)
     for state, statement in sql.COUNT_OTHERS:
         for queue, number in connection.execute(statement):
             found[queue][state] += number
     for (queue,) in connection.execute(sql.PAUSED):
         found[queue]["paused"] = True
     return [
-        QueueCounts(queue, **numbers, oldest_at=enqueued_at(min(oldest[queue]).hex()) if oldest[queue] else None)
+        QueueCounts(queue, **numbers, oldest_at=min(waiting[queue], default=None))
         for queue, numbers in sorted(found.items())
     ]
+
+
+def _waiting_since(connection: sqlite3.Connection, queue: str, first: bytes) -> list[float]:
+    """Return since when the first and the next messages of a queue have been ready: a delay was no waiting."""
+    rows = connection.execute(sql.AVAILABLE_AT, (first,)).fetchall()
+    rows += connection.execute(sql.NEXT_READY, (queue, _LOOKED_AT))
+    return [available_at or enqueued_at(message_id.hex()) for message_id, available_at in rows]

@@ -126,8 +126,9 @@ class SqliteTransport(Transport):
         return None if row is None else _record(row)
 
     def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+        values = (at_most,) if queue is None else (queue, at_most)
         with self._connections.read() as connection:
-            return [_record(row) for row in connection.execute(sql.BROWSE, (state, queue, at_most))]
+            return [_record(row) for row in connection.execute(sql.browse(state, queue is not None), values)]
 
     def revive(self, message_ids: Sequence[str]) -> int:
         now = self._clock.now()
