@@ -40,6 +40,7 @@ class Codec:
         ]
         signature = inspect.signature(function)
         self._stored = [one for one in signature.parameters.values() if one.name not in self._injected_as]
+        self._refuse_injected_by_position(signature)
         self._bindable = signature.replace(parameters=self._stored)
         self._untyped = [one.name for one in self._stored if _is_open(self._hints.get(one.name, Any))]
         self._encode = msgspec.json.Encoder(enc_hook=_encode_other).encode
@@ -58,6 +59,18 @@ class Codec:
             if one.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
         ]
         self._variable_names = [one.name for one in self._stored if one.kind is inspect.Parameter.VAR_KEYWORD]
+
+    def _refuse_injected_by_position(self, signature: inspect.Signature) -> None:
+        kinds = [one.kind for one in signature.parameters.values()]
+        by_position: set[object] = {inspect.Parameter.POSITIONAL_ONLY}
+        if _REST in kinds:
+            by_position.add(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for name in self._injected_as:
+            if signature.parameters[name].kind in by_position:
+                raise UsageError(
+                    f"task {self._name}: parameter {name!r} cannot be filled in where it stands: put it behind the "
+                    f"others, as a keyword-only parameter"
+                )
 
     def _struct(self, msgspec: Any) -> type:
         fields: list[tuple[Any, ...]] = []
@@ -119,7 +132,7 @@ class Codec:
     def _take_positional(self, arguments: dict[str, Any]) -> list[Any]:
         kinds = {one.name: one.kind for one in self._stored}
         rest = [value for name in self._positional if kinds[name] is _REST for value in arguments.pop(name)]
-        by_position = {inspect.Parameter.POSITIONAL_ONLY}
+        by_position: set[object] = {inspect.Parameter.POSITIONAL_ONLY}
         if rest:  # only then all before it were given: otherwise a skipped default would shift the others
             by_position.add(inspect.Parameter.POSITIONAL_OR_KEYWORD)
         first = [name for name, kind in kinds.items() if kind in by_position and name in arguments]
@@ -173,7 +186,7 @@ def _first_other(value: object) -> object | None:
     if isinstance(value, dict):
         other_keys = [key for key in value if type(key) is not str]
         if other_keys:
-            return other_keys[0]
+            return typing.cast("object", other_keys[0])
         parts: list[object] = list(value.values())
     else:
         parts = list(value) if isinstance(value, list | tuple) else []

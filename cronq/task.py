@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from cronq.codec import Codec
 
+_NOT_RUN_BY_CALLING = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator (inspect.CO_...)
+
 P = ParamSpec("P")
 R = TypeVar("R")
 RefT_co = TypeVar("RefT_co", covariant=True)
@@ -78,6 +80,11 @@ class Task(Generic[P, R]):
     """A registered callable. Calling it runs it here and now; `enqueue` puts the call into its queue."""
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, sender: Sender[Any]) -> None:
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & _NOT_RUN_BY_CALLING:
+            raise UsageError(
+                f"task {name}: a call of an async or generator function runs nothing: make it a plain function, "
+                f"which may use asyncio.run()"
+            )
         update_wrapper(self, function)
         self.function = function
         self.name = name

@@ -174,6 +174,19 @@ def test_the_context_is_neither_stored_nor_asked_for():
     assert codec.injects == ["context"]
 
 
+def test_a_context_that_variable_arguments_would_fill_is_refused():
+    def before(context: Context, *files: str) -> None: ...
+
+    def by_position(context: Context, /) -> None: ...
+
+    def behind(*files: str, context: Context) -> None: ...
+
+    for task in (before, by_position):
+        with pytest.raises(UsageError, match=r"task shop\.task: parameter 'context' cannot be filled in"):
+            Codec("shop.task", task, Context)
+    Codec("shop.task", behind, Context)
+
+
 def test_string_hints_are_resolved():
     def task(at: "datetime") -> object:
         return at

@@ -144,6 +144,23 @@ def test_a_queue_changes_only_what_it_names(changes, most, expected):
     assert with_queue_settings(Retry(3, delay_s=5), changes, most) == expected
 
 
+async def wait_for(to: str) -> None: ...
+
+
+def each(to: str):
+    yield to
+
+
+async def each_later(to: str):
+    yield to
+
+
+@pytest.mark.parametrize("function", [wait_for, each, each_later])
+def test_a_function_that_a_call_does_not_run_is_refused(app, function):
+    with pytest.raises(UsageError, match=f"{function.__name__}: a call of an async or generator function runs nothing"):
+        app.task(function)
+
+
 # the registry
 
 

@@ -88,6 +88,12 @@ class App:
 
         return register if function is None else register(function)
 
+    @overload
+    def handler(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def handler(self, /, *, name: str | None = None, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
     def handler(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
         """Make a function a handler of the message class that its first parameter is annotated with."""
 

@@ -9,7 +9,7 @@ from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import ChangedFiles, Leaving, Seldom, Signals
-from cronq.consumer.limits import FailureLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from cronq.consumer.loop import Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import Rest
@@ -17,7 +17,7 @@ from cronq.consumer.runner import Runner, Tasks
 from cronq.host.bell import Bells
 from cronq.host.process import memory_mb
 from cronq.message import Ack, Fail
-from cronq.supervisor import interval
+from cronq.supervisor import interval, seats
 from cronq.transports.base import Want
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def make_consumer(
     progress = Progress()
     leaving = Leaving(
         progress,
-        limits_of(app, group, deadline),
+        [*limits_of(app, group, deadline), *_idle_limit(app, slot, group)],
         [signals.reason, ChangedFiles(_watched(app), app.clock).reason, Seldom(slot.reason_to_leave, app.clock).reason],
     )
     alarm = Alarm(app.clock, lambda: consumer.share())
@@ -102,6 +102,14 @@ def limits_of(app: App, group: Group, deadline: float) -> list[Limit]:
     if group.memory_limit_mb is not None:
         limits.append(MemoryLimit(group.memory_limit_mb, memory_mb, app.clock))
     return limits
+
+
+def _idle_limit(app: App, slot: Slot, group: Group) -> list[Limit]:
+    """Return the limit of consumers beyond their group's minimum: idle ones make room when the account is full."""
+    if slot.seat is None or slot.number < group.autoscale.min:
+        return []
+    settings = app.settings
+    return [IdleLimit(group.linger_s, lambda: seats.are_all_taken(app.state, settings.max_processes), app.clock)]
 
 
 def lapse_s(app: App) -> float:

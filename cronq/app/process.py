@@ -19,7 +19,7 @@ from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
-from cronq.supervisor import interval, slots
+from cronq.supervisor import interval, seats, slots
 from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, Slot
 from cronq.supervisor.spawn import TwiceDetached
@@ -79,7 +79,7 @@ def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = Fa
     slot = slots.take(state, assigned.group.name, assigned.group.autoscale.max)
     if slot is None:
         return 0
-    if assigned.is_counted and (_is_held_back(state) or not _take_account_seat(settings, state, slot)):
+    if assigned.is_counted and (_is_held_back(state) or not _take_seat(settings, state, slot)):
         slot.release()
         return 0
     _settle_in(settings, state, slot, assigned.group)
@@ -103,7 +103,7 @@ def _succeed(settings: Settings, state: StateDir, assigned: Assignment) -> int:
     slot = slots.wait_for(state, name)
     signal.alarm(0)
     queue.release()
-    if not _take_account_seat(settings, state, slot, within_s=HANDOVER_S):
+    if not _take_seat(settings, state, slot, within_s=HANDOVER_S):
         slot.release()
         return 0
     _settle_in(settings, state, slot, assigned.group)
@@ -118,18 +118,9 @@ def _is_held_back(state: StateDir) -> bool:
     return SystemClock().now() < paused_until(state)
 
 
-def _take_account_seat(settings: Settings, state: StateDir, slot: Slot, within_s: float = 0.0) -> bool:
-    """Take one of the account's `max_processes` seats for as long as the slot: the bound holds whatever races happen."""
-    last_try = time.monotonic() + within_s
-    while True:
-        for number in range(settings.max_processes):
-            seat = locks.take(state.account(number))
-            if seat is not None:
-                slot.seat = seat
-                return True
-        if time.monotonic() >= last_try:
-            return False
-        time.sleep(0.005)
+def _take_seat(settings: Settings, state: StateDir, slot: Slot, within_s: float = 0.0) -> bool:
+    slot.seat = seats.take(state, settings.max_processes, within_s)
+    return slot.seat is not None
 
 
 def _settle_in(settings: Settings, state: StateDir, slot: Slot, group: Group) -> None:

@@ -47,6 +47,7 @@ GROUP = Table(
         "memory_limit_mb": or_word(OFF, None, whole(*MEGABYTES, 256)),
         "failure_limit": or_word(OFF, None, whole(1, MANY, 10)),
         "sleep": duration("0.1s", "1h", "5s"),
+        "linger": duration("0s", "1h", "10s"),
         "nice": whole(0, 19, 10),
     },
     required=("name", "queues"),

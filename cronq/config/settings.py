@@ -28,7 +28,8 @@ class Autoscale(NamedTuple):
 class Group(NamedTuple):
     """One `[[consumers]]` entry: consumers that serve `queues` in strict order, within limits.
 
-    `time_limit_s` is `"auto"` (follows the measured interval of the ticks) or seconds;
+    `linger_s` is how long a consumer beyond `autoscale.min` stays idle while every place of the account is taken:
+    its own may be wanted elsewhere. `time_limit_s` is `"auto"` (follows the measured interval of the ticks) or seconds;
     the other limits are off when None.
     """
 
@@ -40,6 +41,7 @@ class Group(NamedTuple):
     memory_limit_mb: int | None = 256
     failure_limit: int | None = None
     sleep_s: float = 5.0
+    linger_s: float = 10.0
     nice: int = 10
 
 

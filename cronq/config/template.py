@@ -80,6 +80,7 @@ GROUP_MEANINGS = {
     "memory_limit_mb": "... when it has grown to this",
     "failure_limit": "... after so many failures",
     "sleep": "the longest wait between two looks at its queues",
+    "linger": "idle beyond `min`, it makes room for others after this",
     "nice": "0 to 19, how much it gives way to others",
 }
 

@@ -55,6 +55,7 @@ class ChangedFiles:
         self._next_look = self._clock.monotonic() + LOOK_S
         for path, seen in zip(self._paths, self._seen, strict=True):
             if _stamp(path) != seen:
+                self._next_look = 0.0  # asked again, it says the same again
                 return f"{path} changed"
         return None
 

@@ -13,13 +13,14 @@ MEMORY_LOOK_S = 0.2
 
 
 class Progress:
-    """What a consumer has done so far."""
+    """What a consumer has done so far. `idle_since` is in monotonic seconds, None while it has work."""
 
-    __slots__ = ("failures", "messages")
+    __slots__ = ("failures", "idle_since", "messages")
 
     def __init__(self) -> None:
         self.messages = 0
         self.failures = 0
+        self.idle_since: float | None = None
 
 
 class Limit(Protocol):
@@ -71,3 +72,17 @@ class MemoryLimit:
         self._next_look = self._clock.monotonic() + MEMORY_LOOK_S
         used = self._memory_mb()
         return f"memory limit reached ({used:.0f} of {self._most_mb:.0f} MB)" if used >= self._most_mb else None
+
+
+class IdleLimit:
+    """Leave after `most_s` without work when the place is wanted by others."""
+
+    def __init__(self, most_s: float, is_wanted: Callable[[], bool], clock: Clock) -> None:
+        self._most_s = most_s
+        self._is_wanted = is_wanted
+        self._clock = clock
+
+    def reason(self, progress: Progress) -> str | None:
+        if progress.idle_since is None or self._clock.monotonic() - progress.idle_since < self._most_s:
+            return None
+        return "idle, and every place of the account is taken" if self._is_wanted() else None

@@ -79,7 +79,6 @@ class Consumer:
         self._position = first_position
         self._batch_began = clock.monotonic()
         self._batch_count = 0
-        self._was_idle = False
         self._troubles = 0
 
     def run(self) -> str:
@@ -144,9 +143,9 @@ class Consumer:
             return False
         self._batch_began = self._clock.monotonic()
         self._batch_count = len(exchange.messages)
-        if exchange.more and self._was_idle:
+        if exchange.more and self._progress.idle_since is not None:
             self._rest.pass_on()
-        self._was_idle = False
+        self._progress.idle_since = None
         if self._batch_count > 1:
             self._share_after(SHARE_AFTER_S)
         return True
@@ -215,10 +214,10 @@ class Consumer:
             self._batch_count = 0
 
     def _idle(self) -> None:
-        if not self._was_idle:
+        if self._progress.idle_since is None:
             self._post.note_idle(self._position)
             gc.collect()
-        self._was_idle = True
+            self._progress.idle_since = self._clock.monotonic()
         queues = self._duty.queues
         self._rest.until_work(lambda: self._transport.depth(queues, 1) > 0, lambda: self._transport.next_at(queues))
 

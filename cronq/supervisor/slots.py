@@ -83,6 +83,10 @@ class Slot:
         self._lock = lock
         self._note = SlotNote(self.identity, STARTING, (), time.time(), 0.0)
 
+    @property
+    def number(self) -> int:
+        return int(self.name.rpartition(".")[2])
+
     def begin(self, queues: Sequence[str], deadline: float, state: str = STARTING) -> None:
         """Write who is here. Only after the messages of `previous` are rescued: this overwrites its note."""
         self._note = self._note._replace(queues=tuple(queues), deadline=deadline, state=state)

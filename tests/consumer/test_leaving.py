@@ -157,6 +157,15 @@ def test_files_are_looked_at_twice_a_second_at_most(file):
     assert files.reason() is not None
 
 
+def test_a_reason_stays_one_however_often_it_is_asked_for(file):
+    """A task that asks `context.should_stop` must not take the answer away from its consumer."""
+    clock = FakeClock()
+    files = ChangedFiles([str(file)], clock)
+    file.touch()
+    clock.advance(0.5)
+    assert files.reason() == files.reason() == f"{file} changed"
+
+
 def test_limits_are_asked_before_other_reasons():
     progress = Progress()
     progress.messages = 3

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cronq.consumer.limits import FailureLimit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.limits import FailureLimit, IdleLimit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from tests.clocks import FakeClock
 
 
@@ -42,3 +42,28 @@ def test_memory_is_looked_at_a_few_times_a_second_only():
         limit.reason(progress())
         clock.advance(0.01)
     assert 3 <= len(looks) <= 6
+
+
+def idle_since(seconds: float | None) -> Progress:
+    made = Progress()
+    made.idle_since = seconds
+    return made
+
+
+def test_the_idle_limit_makes_room_when_the_place_is_wanted():
+    clock = FakeClock()
+    limit = IdleLimit(10, lambda: True, clock)
+    assert limit.reason(idle_since(clock.monotonic() - 9)) is None
+    assert "idle" in (limit.reason(idle_since(clock.monotonic() - 10)) or "")
+
+
+def test_the_idle_limit_lets_a_consumer_stay_while_there_is_room():
+    clock = FakeClock()
+    assert IdleLimit(10, lambda: False, clock).reason(idle_since(clock.monotonic() - 60)) is None
+
+
+def test_the_idle_limit_asks_nobody_about_a_consumer_that_has_work():
+    def never():
+        raise AssertionError
+
+    assert IdleLimit(10, never, FakeClock()).reason(idle_since(None)) is None
