@@ -152,8 +152,8 @@ class Codec:
                 self._encode(value)
             except self._encode_error as error:
                 return ArgumentError(
-                    f"task {self._name}: argument {name!r} ({type(value).__name__}) cannot be written as JSON: {error}; "
-                    f"pass an id or a path instead of an object"
+                    f"task {self._name}: argument {name!r} ({type(value).__name__}) cannot be written as JSON: "
+                    f"{error}; pass an id or a path instead of an object"
                 )
         return ArgumentError(f"task {self._name}: the arguments cannot be written as JSON")
 
