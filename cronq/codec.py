@@ -100,6 +100,7 @@ class Codec:
             for name in self._untyped:
                 if name in arguments:
                     self._refuse_other_than_json(name, arguments[name])
+            self._refuse_no_numbers(arguments)
             body = self._encode(arguments)
         except ArgumentError:
             raise
@@ -137,6 +138,11 @@ class Codec:
             by_position.add(inspect.Parameter.POSITIONAL_OR_KEYWORD)
         first = [name for name, kind in kinds.items() if kind in by_position and name in arguments]
         return [arguments.pop(name) for name in first] + rest
+
+    def _refuse_no_numbers(self, arguments: Mapping[str, object]) -> None:
+        for name, value in arguments.items():
+            if isinstance(value, float) and value - value != 0:
+                raise ArgumentError(f"task {self._name}: argument {name!r} is {value}, which JSON has no number for")
 
     def _refuse_other_than_json(self, name: str, value: object) -> None:
         other = _first_other(value)

@@ -11,7 +11,7 @@ from cronq.events import emit
 
 @pytest.fixture
 def signals():
-    import cronq.signals as signals
+    from cronq import signals
 
     if signals._forward not in events.listeners:
         events.listeners.append(signals._forward)

@@ -10,7 +10,7 @@ from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import ChangedFiles, Leaving, Seldom, Signals
 from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
-from cronq.consumer.loop import Consumer, Duty
+from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner, Tasks
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.app.application import App
-    from cronq.config.settings import Group
+    from cronq.config.settings import Group, Settings
     from cronq.consumer.durations import Durations
+    from cronq.host.state_dir import StateDir
     from cronq.supervisor.slots import Slot
     from cronq.task import Task
 
@@ -53,42 +54,45 @@ def tasks_of(app: App) -> Tasks:
     return Tasks(app.registry.get, app.policy, timeout_s, result_ttl_s, app.arounds)
 
 
-def make_consumer(
-    app: App,
-    slot: Slot,
-    group: Group,
-    deadline: float,
-    call_for_help: Callable[[], None],
-    stop_when_empty: bool = False,
-) -> Crew:
-    """Return the consumer that works in `slot` until `deadline` (monotonic seconds). For the main thread only."""
+class Shift(NamedTuple):
+    """One consumer's time in a slot: until `deadline` (monotonic seconds), or until one of the `watched` files changes.
+
+    With `stop_when_empty` also until nothing is ready.
+    """
+
+    slot: Slot
+    group: Group
+    deadline: float
+    watched: ChangedFiles
+    stop_when_empty: bool = False
+
+
+def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> Crew:
+    """Return the consumer of a shift. For the main thread only: it listens to signals and sets an alarm."""
+    slot, group, clock = shift.slot, shift.group, app.clock
     signals = Signals()
     signals.listen()
     bells = Bells([app.state.wake(queue) for queue in group.queues], signals.wake_descriptor)
     progress = Progress()
     leaving = Leaving(
         progress,
-        [*limits_of(app, group, deadline), *_idle_limit(app, slot, group)],
-        [signals.reason, ChangedFiles(_watched(app), app.clock).reason, Seldom(slot.reason_to_leave, app.clock).reason],
+        [*limits_of(app, group, shift.deadline), *_idle_limit(app, slot, group)],
+        [signals.reason, shift.watched.reason, Seldom(slot.reason_to_leave, clock).reason],
     )
-    alarm = Alarm(app.clock, lambda: consumer.share())
-    attendance = Attendance(
-        marks([app.state.alive(queue) for queue in group.queues], app.clock), call_for_help, app.clock
+    alarm = Alarm(clock)
+    attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
+    conditions = Conditions(
+        leaving,
+        progress,
+        Rest(bells, clock, group.sleep_s, shift.deadline),
+        clock,
+        BatchSize(*_batch_most(app, group)),
+        attendance.looked,
+        alarm.share_after,
     )
-    runner = Runner(tasks_of(app), app.clock, alarm, lambda: leaving.reason() is not None)
-    consumer = Consumer(
-        app.transport,
-        runner,
-        Duty(group.queues, lapse_s(app), stop_when_empty),
-        slot,
-        leaving=leaving,
-        progress=progress,
-        rest=Rest(bells, app.clock, group.sleep_s, deadline),
-        clock=app.clock,
-        batch=BatchSize(*_batch_most(app, group)),
-        looked=attendance.looked,
-        share_after=alarm.share_after,
-    )
+    runner = Runner(tasks_of(app), clock, alarm, lambda: leaving.reason() is not None, ends_at=shift.deadline)
+    duty = Duty(group.queues, lapse_s(app), shift.stop_when_empty)
+    consumer = Consumer(app.transport, runner, duty, slot, conditions)
     return Crew(consumer, progress, bells, runner.durations)
 
 
@@ -143,8 +147,7 @@ def _batch_most(app: App, group: Group) -> tuple[int, ...]:
     return (1,) if each else ()
 
 
-def _watched(app: App) -> list[str]:
+def watched_files(settings: Settings, state: StateDir) -> list[str]:
     """Return the files whose change means: leave. `tmp/restart.txt` is how Passenger is told of new code."""
-    settings = app.settings
     restart = os.path.join(settings.base_dir, "tmp", "restart.txt")
-    return [app.state.stop, restart, *settings.code_marker]
+    return [state.stop, restart, *settings.code_marker]

@@ -10,7 +10,7 @@ from cronq.consumer import durations
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import Leaving
 from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
-from cronq.consumer.loop import Consumer, Duty
+from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.errors import ConfigError, TaskTimeout
@@ -94,18 +94,17 @@ class _Drain:
         ]
         if self._messages is not None:
             limits.append(MessageLimit(self._messages))
-        return Consumer(
-            app.transport,
-            Runner(tasks_of(app), app.clock, survives=_SURVIVES),
-            Duty(inline.queues, lapse_s(app), stop_when_empty=True, without_tasks=_unfit(app, left_s)),
-            self._slot,
-            leaving=Leaving(self.progress, limits),
-            progress=self.progress,
-            rest=NoRest(),
-            clock=app.clock,
-            batch=BatchSize(most=1),
+        conditions = Conditions(
+            Leaving(self.progress, limits),
+            self.progress,
+            NoRest(),
+            app.clock,
+            BatchSize(most=1),
             first_position=self._position,
         )
+        runner = Runner(tasks_of(app), app.clock, survives=_SURVIVES, ends_at=deadline)
+        duty = Duty(inline.queues, lapse_s(app), stop_when_empty=True, without_tasks=_unfit(app, left_s))
+        return Consumer(app.transport, runner, duty, self._slot, conditions)
 
 
 def _unfit(app: App, left_s: float) -> list[str]:

@@ -31,7 +31,8 @@ def command(
 
     Example: cronq consume --queue high --queue normal --time-limit 10m
     """
-    from cronq.app.process import ad_hoc, assignment, consume
+    from cronq.app.assignment import ad_hoc, assignment
+    from cronq.app.process import consume
 
     settings = settings_of(context)
     if target is not None and queues:

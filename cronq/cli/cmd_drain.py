@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NO_LIMIT_S = 7 * 86400.0
 ALONE = 1_000_000_000  # messages that one process is thought to be enough for: no backlog makes it call for help
-ENDS_A_MESSAGE = frozenset({"finished", "released", "failed"})
+ENDS_A_MESSAGE = frozenset({"finished", "released", "failed", "ended_once"})
 
 
 @click.command("drain")
@@ -41,7 +41,8 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
 
     Example: cronq drain --queue high --time-limit 10m
     """
-    from cronq.app.process import ad_hoc, consume
+    from cronq.app.assignment import ad_hoc
+    from cronq.app.process import consume
 
     settings = settings_of(context)
     app = app_of(settings)

@@ -51,7 +51,8 @@ def _tick_and_wait(settings: Settings) -> int:
 
 def _tick_and_consume(settings: Settings) -> int:
     """Tick without starting anything, then be the first consumer that it would have started."""
-    from cronq.app.process import assignment, consume
+    from cronq.app.assignment import assignment
+    from cronq.app.process import consume
     from cronq.supervisor.tick import tick
 
     plan = tick(make_supervisor(settings, lambda command: True))

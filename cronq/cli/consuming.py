@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cronq.app.process import assignment, consume
+from cronq.app.assignment import assignment
+from cronq.app.process import consume
 from cronq.config import load
 
 

@@ -37,22 +37,23 @@ class NoTimer:
 
 
 class Alarm:
-    """SIGALRM of this process. Only the main thread of a process may have one.
+    """SIGALRM of this process. Only the main thread of a process may have one."""
 
-    `share` is called in the signal handler, between two bytecodes of the running task. It answers whether it is
-    done; when not (the task is in the middle of a transaction of ours) it is called again a little later.
-    """
-
-    def __init__(self, clock: Clock, share: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._share = share
+        self._share: Callable[[], bool] = lambda: True
         self._share_at: float | None = None
         self._timeout_at: float | None = None
         self._timeout_s = 0.0
         signal.signal(signal.SIGALRM, self._ring)
 
-    def share_after(self, seconds: float | None) -> None:
-        """Call `share` after so many seconds; None: not at all."""
+    def share_after(self, seconds: float | None, share: Callable[[], bool]) -> None:
+        """Call `share` after so many seconds, in the signal handler, between two bytecodes of the running task.
+
+        It answers whether it is done; when not (the task is in the middle of a transaction of ours) it is called again
+        a little later. None seconds: do not call it after all.
+        """
+        self._share = share
         if seconds is not None or self._share_at is not None:
             self._share_at = None if seconds is None else self._clock.monotonic() + seconds
             self._set()

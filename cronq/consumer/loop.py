@@ -6,7 +6,7 @@ import gc
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cronq.consumer.batch import TARGET_S, BatchSize
+from cronq.consumer.batch import TARGET_S
 from cronq.errors import TransportError
 from cronq.events import emit
 from cronq.message import Ack, Fail, Message, Outcome, Release
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cronq.clock import Clock
+    from cronq.consumer.batch import BatchSize
     from cronq.consumer.leaving import Leaving
     from cronq.consumer.limits import Progress
     from cronq.consumer.post import Post
@@ -40,44 +41,43 @@ class Duty(NamedTuple):
     without_tasks: Sequence[str] = ()
 
 
-class Consumer:
-    """Runs messages one after the other. Collaborators are handed in; `step()` can be called by hand in tests.
+class Conditions(NamedTuple):
+    """What a consumer works under.
 
-    `looked` is told whenever the consumer looks at its queues: it refreshes the alive marks.
-    `share_after` starts the countdown after which `share()` is called in the middle of a message.
+    `looked` is told whenever the consumer looks at its queues, and whether it found something: it refreshes the alive
+    marks. `share_after` starts the countdown after which `Consumer.share` is called in the middle of a message; None
+    seconds stop it. `first_position` numbers the first reservation.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators, each handed in
-        self,
-        transport: Transport,
-        runner: Runner,
-        duty: Duty,
-        post: Post,
-        *,
-        leaving: Leaving,
-        progress: Progress,
-        rest: Rest | NoRest,
-        clock: Clock,
-        batch: BatchSize | None = None,
-        first_position: int = 1,
-        looked: Callable[[bool], None] = lambda busy: None,
-        share_after: Callable[[float | None], None] = lambda seconds: None,
-    ) -> None:
+    leaving: Leaving
+    progress: Progress
+    rest: Rest | NoRest
+    clock: Clock
+    batch: BatchSize
+    looked: Callable[[bool], None] = lambda busy: None
+    share_after: Callable[[float | None, Callable[[], bool]], None] = lambda seconds, share: None
+    first_position: int = 1
+
+
+class Consumer:
+    """Runs messages one after the other. `step()` can be called by hand in tests."""
+
+    def __init__(self, transport: Transport, runner: Runner, duty: Duty, post: Post, conditions: Conditions) -> None:
         self._transport = transport
         self._runner = runner
         self._duty = duty
         self._post = post
-        self._leaving = leaving
-        self._progress = progress
-        self._rest = rest
-        self._clock = clock
-        self._batch = batch or BatchSize()
-        self._looked = looked
-        self._share_after = share_after
+        self._leaving = conditions.leaving
+        self._progress = conditions.progress
+        self._rest = conditions.rest
+        self._clock = conditions.clock
+        self._batch = conditions.batch
+        self._looked = conditions.looked
+        self._share_after = conditions.share_after
         self._waiting: deque[Message] = deque()
         self._ended: list[Outcome] = []
-        self._position = first_position
-        self._batch_began = clock.monotonic()
+        self._position = conditions.first_position
+        self._batch_began = self._clock.monotonic()
         self._batch_count = 0
         self._troubles = 0
 
@@ -130,7 +130,7 @@ class Consumer:
 
     def _refill(self) -> bool:
         """Settle what has ended and reserve the next batch, in one commit."""
-        self._share_after(None)
+        self._share_after(None, self.share)
         self._learn()
         until = self._clock.now() + self._duty.lapse_s
         want = Want(self._duty.queues, until, self._batch.size, self._position, self._duty.without_tasks)
@@ -147,7 +147,7 @@ class Consumer:
             self._rest.pass_on()
         self._progress.idle_since = None
         if self._batch_count > 1:
-            self._share_after(SHARE_AFTER_S)
+            self._share_after(SHARE_AFTER_S, self.share)
         return True
 
     def _run_next(self) -> None:
@@ -235,7 +235,7 @@ class Consumer:
 
     def _hand_over(self) -> None:
         """Settle what has ended and give back what never started. If even that fails, the note tells the rescuer."""
-        self._share_after(None)
+        self._share_after(None, self.share)
         last: list[Any] = [*self._ended, *(Release(message, uncounted=True) for message in self._waiting)]
         if not last:
             return

@@ -47,7 +47,7 @@ class Runner:
     """Runs messages and says how they ended.
 
     `survives` are the exceptions of a task that are its own failure. A consumer survives `sys.exit()`; inside a web
-    server SystemExit is how the server ends its worker, and must pass.
+    server SystemExit is how the server ends its worker, and must pass. `ends_at` is when the process means to leave.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class Runner:
         timer: Timer | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         survives: tuple[type[BaseException], ...] = (Exception, TaskTimeout, SystemExit),
+        ends_at: float | None = None,
     ) -> None:
         self._survives = survives
+        self._ends_at = ends_at
         self._tasks = tasks
         self._clock = clock
         self.timer: Timer = timer or NoTimer()
@@ -95,12 +97,17 @@ class Runner:
         injected = call.task.codec.injects
         if not injected and not self._tasks.arounds:
             return call.task.function(*call.args, **call.kwargs)
-        deadline = None if call.timeout_s is None else self._clock.monotonic() + call.timeout_s
-        context = Context(message, deadline, self._should_stop)
+        context = Context(message, self._deadline(call), self._should_stop)
         with ExitStack() as stack:
             for around in self._tasks.arounds:
                 stack.enter_context(around(context))
             return call.task.function(*call.args, **call.kwargs, **dict.fromkeys(injected, context))
+
+    def _deadline(self, call: Call) -> float | None:
+        ends = [] if self._ends_at is None else [self._ends_at]
+        if call.timeout_s is not None:
+            ends.append(self._clock.monotonic() + call.timeout_s)
+        return min(ends, default=None)
 
     def _succeeded(self, message: Message, task: Task[..., Any], value: object) -> Ack:
         emit("finished", message=message)
@@ -119,6 +126,9 @@ class Runner:
         text = _describe(error)
         if isinstance(error, TaskTimeout):
             emit("timed_out", message=message)
+        if task.options.ack_first:
+            emit("ended_once", message=message, error=error)
+            return Fail(message, text)
         decision = self._tasks.policy(task, message.queue).decide(message.attempt, error)
         if isinstance(decision, Again):
             emit("released", message=message, error=error, delay_s=decision.delay_s)

@@ -98,38 +98,30 @@ def wait(path: str) -> Lock:
 
 def holder_pid(path: str) -> int | None:
     """Return the pid of the process that holds the lock, None when nobody does. Takes nothing, disturbs nobody."""
-    with _held_guard:
-        if path in _held:
-            return os.getpid()
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
-        finally:
-            os.close(descriptor)
-    lock_type, _whence, _start, _length, pid = struct.unpack(_FLOCK, answer)
-    return None if lock_type == fcntl.F_UNLCK else pid
+    return look(path)[0]
 
 
-def read(path: str) -> bytes:
-    """Return what the holder wrote into its lock file, empty when there is none.
+def look(path: str) -> tuple[int | None, bytes]:
+    """Return who holds the lock, and what is written in its file. The lock is asked for first, so what is read
+    cannot be older than the answer.
 
-    A holder must not read its own file this way: closing it would drop the lock. It is told so.
+    Of a lock that this process holds, the content stays unread: closing the file would drop the lock.
     """
     with _held_guard:
         if path in _held:
-            raise RuntimeError(f"{path} is held by this process, which knows what it wrote")
+            return os.getpid(), b""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            return b""
+            return None, b""
         try:
-            return os.read(descriptor, 4096)
+            asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
+            content = os.read(descriptor, 4096)
         finally:
             os.close(descriptor)
+    lock_type, _whence, _start, _length, pid = struct.unpack(_FLOCK, answer)
+    return (None if lock_type == fcntl.F_UNLCK else pid), content
 
 
 def _forget_in_child() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from cronq.host.process import PRESSURE
 from cronq.host.state_dir import open_private
 
 if TYPE_CHECKING:
@@ -37,5 +38,7 @@ class EventLog:
                 os.write(descriptor, line.encode(errors="replace"))
             finally:
                 os.close(descriptor)
-        except OSError as error:  # a full disk must not stop the work that the line is about
+        except OSError as error:  # a full disk must not stop the work that the line is about, nor make cron send mail
+            if error.errno in PRESSURE:
+                return
             sys.stderr.write(f"cronq: {self._path}: {error.strerror}: {line}")

@@ -30,6 +30,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "failed": lambda facts: (
         f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
     ),
+    "ended_once": lambda facts: (
+        f"{facts['message'].task} {facts['message'].id} failed; it runs at most once, so it is gone: "
+        f"{_brief(facts['error'])}"
+    ),
     "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
     "result_not_kept": lambda facts: (
         f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}"

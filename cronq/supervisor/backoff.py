@@ -29,19 +29,24 @@ class Backoff(NamedTuple):
 
 
 def judge(before: Backoff, slots: Sequence[Seen], interval_s: float, now: float) -> Backoff:
-    """Return a group's back-off after a look at its slots: longer by a new young death, gone with a sound life.
+    """Return a group's back-off after a look at its slots: longer by a new young death, gone with a sound life."""
+    new = [seen for seen in slots if seen.note is not None and seen.note.begun_at > before.last]
+    young = [seen.note.begun_at for seen in new if seen.note is not None and _died_young(seen, seen.note)]
+    if young:
+        return _after_death(before, max(young), interval_s, now)
+    if before.deaths and any(seen.note is not None and _is_sound(seen, seen.note) for seen in new):
+        return Backoff(last=before.last)
+    return before
+
+
+def _after_death(before: Backoff, began_at: float, interval_s: float, now: float) -> Backoff:
+    """Return the next longer back-off.
 
     The delay ends half an interval before a tick, so that the tick itself need not come on the dot:
     the first death waits for the next tick, the second skips one, then three, seven, ... at most an hour.
     """
-    new = [seen for seen in slots if seen.note is not None and seen.note.begun_at > before.last]
-    young = [seen.note.begun_at for seen in new if seen.note is not None and _died_young(seen, seen.note)]
-    if young:
-        delay = interval_s * (2.0 ** min(before.deaths, 12) - 0.5)
-        return Backoff(before.deaths + 1, now + min(delay, LONGEST_S), max(young))
-    if before.deaths and any(seen.note is not None and _is_sound(seen, seen.note) for seen in new):
-        return Backoff(last=before.last)
-    return before
+    delay = interval_s * (2.0 ** min(before.deaths, 12) - 0.5)
+    return Backoff(before.deaths + 1, now + min(delay, LONGEST_S), began_at)
 
 
 def _died_young(seen: Seen, note: SlotNote) -> bool:
@@ -55,6 +60,11 @@ def _died_young(seen: Seen, note: SlotNote) -> bool:
 
 def _is_sound(seen: Seen, note: SlotNote) -> bool:
     return note.state == LEFT or (seen.live_note is not None and note.state == CONSUMING)
+
+
+def add_death(path: str, began_at: float, interval_s: float, now: float) -> None:
+    """Count a consumer that ended before it had a slot to write its end into: a successor that could not start."""
+    write(path, _after_death(read(path), began_at, interval_s, now))
 
 
 def read(path: str) -> Backoff:

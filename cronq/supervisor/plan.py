@@ -79,7 +79,7 @@ def decide(settings: Settings, sight: Sight) -> Plan:
         succeed=[
             seen.name
             for group in settings.groups
-            if may_start
+            if may_start and not backoff[group.name].holds(sight.now)
             for seen in _to_succeed(group, live[group.name], wanted[group.name], sight)
             if seen.name not in sight.has_successor
         ],

@@ -164,11 +164,11 @@ def survey(state: StateDir) -> list[Seen]:
 
 
 def see(state: StateDir, name: str) -> Seen:
-    """Look at one slot. The lock is asked for first: a note read after it cannot be older than the answer."""
+    """Look at one slot."""
     path = state.slot(name)
     try:
-        pid = locks.holder_pid(path)
-        return Seen(name, pid, None if pid == os.getpid() else _parse(locks.read(path)))
+        pid, content = locks.look(path)
+        return Seen(name, pid, _parse(content))
     except OSError as error:
         raise StateDirError(f"{path}: {error.strerror}: cronq's own file cannot be read; remove it") from error
 

@@ -8,7 +8,7 @@ from cronq.app.consuming import tasks_of
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import Leaving
 from cronq.consumer.limits import Progress
-from cronq.consumer.loop import Consumer, Duty
+from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.errors import TransportError
@@ -100,13 +100,15 @@ class Crew:
             Runner(tasks_of(self.app), self.clock),
             Duty(["high", "normal", "low"], lapse_s=300, **duty),
             self.post,
-            leaving=Leaving(self.progress, (), [lambda: self.reasons[0] if self.reasons else None]),
-            progress=self.progress,
-            rest=Rest(self.bells, self.clock, 5.0, None),
-            clock=self.clock,
-            batch=size,
-            looked=self._looked,
-            share_after=self.countdowns.append,
+            Conditions(
+                Leaving(self.progress, (), [lambda: self.reasons[0] if self.reasons else None]),
+                self.progress,
+                Rest(self.bells, self.clock, 5.0, None),
+                self.clock,
+                size,
+                looked=self._looked,
+                share_after=lambda seconds, share: self.countdowns.append(seconds),
+            ),
         )
         self.batch = size
 

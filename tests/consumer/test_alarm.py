@@ -23,8 +23,8 @@ def _alarm_of_pytest() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def alarm(share=lambda: True) -> Alarm:
-    return Alarm(SystemClock(), share)
+def alarm() -> Alarm:
+    return Alarm(SystemClock())
 
 
 def never() -> bool:
@@ -82,32 +82,48 @@ def test_no_timeout_sets_no_timer():
 
 def test_share_is_called_once_in_the_middle_of_a_message():
     calls = []
-    timer = alarm(lambda: calls.append(1) or True)
-    timer.share_after(0.01)
+    timer = alarm()
+
+    def share():
+        return calls.append(1) or True
+
+    timer.share_after(0.01, share)
     wait_until(lambda: calls)
     assert (len(calls), signal.getitimer(signal.ITIMER_REAL)) == (1, (0.0, 0.0))
 
 
 def test_share_is_called_again_until_it_is_done():
     calls = []
-    timer = alarm(lambda: calls.append(1) or len(calls) == 3)
-    timer.share_after(0.001)
+    timer = alarm()
+
+    def share():
+        return calls.append(1) or len(calls) == 3
+
+    timer.share_after(0.001, share)
     wait_until(lambda: len(calls) == 3)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_share_is_not_called_once_it_is_called_off():
     calls = []
-    timer = alarm(lambda: calls.append(1) or True)
-    timer.share_after(60)
-    timer.share_after(None)
+    timer = alarm()
+
+    def share():
+        return calls.append(1) or True
+
+    timer.share_after(60, share)
+    timer.share_after(None, share)
     assert (calls, signal.getitimer(signal.ITIMER_REAL)) == ([], (0.0, 0.0))
 
 
 def test_sharing_and_a_timeout_share_the_timer():
     calls = []
-    timer = alarm(lambda: calls.append(1) or True)
-    timer.share_after(0.01)
+    timer = alarm()
+
+    def share():
+        return calls.append(1) or True
+
+    timer.share_after(0.01, share)
     timer.start(0.05)
     with pytest.raises(TaskTimeout):
         wait_until(never)

@@ -228,3 +228,28 @@ def test_the_timer_runs_for_the_attempt_and_is_stopped_however_it_ends(bench):
     bench.runner.timer = Timer()
     bench.run(raising(ValueError()), timeout_s=5)
     assert happened == [5, "stop"]
+
+
+def test_the_context_s_deadline_is_the_sooner_of_the_timeout_and_the_consumer_s_end(bench):
+    seen = []
+
+    def look(context: Context) -> None:
+        seen.append(context.deadline)
+
+    now = bench.clock.monotonic()
+    for name, timeout_s in (("soon", 5), ("late", 500)):
+        bench.app.task(name=name, timeout_s=timeout_s)(look)
+        runner = Runner(tasks_of(bench.app), bench.clock, ends_at=now + 60)
+        sent = message(task=name, body=b"{}")
+        runner.run(sent, runner.prepare(sent))
+    assert seen == [now + 5, now + 60]
+
+
+def test_a_task_that_runs_at_most_once_is_not_retried_when_it_fails(bench):
+    def fail() -> None:
+        raise RuntimeError("boom")
+
+    bench.app.task(name="once", ack_first=True)(fail)
+    sent = message(task="once", body=b"{}", attempt=1)
+    runner = Runner(tasks_of(bench.app), bench.clock)
+    assert type(runner.run(sent, runner.prepare(sent))) is Fail

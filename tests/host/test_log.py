@@ -53,7 +53,7 @@ def test_text_that_no_encoding_knows_is_written_somehow(path):
 
 def test_a_full_disk_does_not_stop_the_work(capsys):
     EventLog("/dev/full", "tick")("spawned", {"target": "high"})
-    assert "No space left on device" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""  # or cron would send a mail every minute
 
 
 def test_a_missing_folder_does_not_stop_the_work(tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -612,3 +613,27 @@ def test_a_second_message_with_the_same_id_is_refused_with_all_of_its_transactio
     with pytest.raises(TransportError):
         transport.enqueue([message(), twin, twin])
     assert transport.depth(["high"], 5) == 0
+
+
+def test_a_file_that_was_removed_under_a_process_is_made_anew_and_nothing_goes_into_the_old_one(path):
+    transport = SqliteTransport(path)
+    transport.enqueue([message()])
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        os.unlink(name)
+    transport.enqueue([message()])
+    transport.close()
+    other = SqliteTransport(path)
+    assert other.depth(["high"], 5) == 1
+    other.close()
+
+
+def test_connections_of_threads_that_have_ended_are_closed(path):
+    transport = SqliteTransport(path)
+    transport.enqueue([message()])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: transport.depth(["high"], 1))
+        thread.start()
+        thread.join()
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # SQLite keeps one for later while the file is locked
+    transport.close()

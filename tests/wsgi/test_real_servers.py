@@ -130,7 +130,7 @@ def test_the_visitor_has_the_whole_page_while_the_work_still_runs(server, path, 
         wait_until(lambda: started(home))
         assert not (home / "done").exists()
         (home / "go").touch()
-        wait_until(lambda: (home / "done").exists())
+        wait_until((home / "done").exists)
 
 
 @pytest.mark.parametrize("server", ["gunicorn sync", "gunicorn gthread", "wsgiref"])
@@ -139,7 +139,7 @@ def test_a_file_is_served_whole_and_the_work_is_done_once(server, home):
         with_message(home)
         (home / "go").touch()
         assert get(port, "/file") == b"0123456789" * 10_000
-        wait_until(lambda: (home / "done").exists())
+        wait_until((home / "done").exists)
         get(port, "/sized")
         assert (home / "done").read_text() == "x"
 
@@ -167,7 +167,7 @@ def test_spawn_starts_a_consumer_and_the_web_process_keeps_no_child(home):
         assert started(home) == [consumer.pid]
         assert "gunicorn" not in command_of(parent_of(consumer.pid))
         (home / "go").touch()
-        wait_until(lambda: (home / "done").exists())
+        wait_until((home / "done").exists)
         os.kill(consumer.pid, signal.SIGTERM)
         wait_until(lambda: not any(seen.is_live for seen in slots.survey(state)))
 

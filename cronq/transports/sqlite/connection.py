@@ -22,7 +22,35 @@ BUSY_TIMEOUT_S = 5.0
 _BUSY_TRIES = 4
 
 
+_inherited: list[sqlite3.Connection] = []
+"""Connections of the process this one was forked from. Closing one here could end what the other still relies on."""
+
 _opened: weakref.WeakSet[Connections] = weakref.WeakSet()
+
+
+class _Opened:
+    """A connection with the process that opened it and the file it was opened on."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self.connection = connection
+        self._pid = os.getpid()
+        self._file = _file_at(path)
+
+    def is_current(self, path: str) -> bool:
+        """Tell whether it may be used: opened by this process, and the file has not been removed or replaced since."""
+        if self.connection.in_transaction:
+            return self._pid == os.getpid()
+        return self._pid == os.getpid() and self._file == _file_at(path)
+
+    def close(self) -> None:
+        if self._pid == os.getpid():
+            self.connection.close()
+        else:
+            _inherited.append(self.connection)
+
+    def __del__(self) -> None:
+        """A thread has ended, or nobody uses the transport any more."""
+        self.close()
 
 
 class Connections:
@@ -37,12 +65,11 @@ class Connections:
 
     def get(self) -> sqlite3.Connection:
         """Return this thread's connection, opened when needed. Raises TransportError for a file that is not usable."""
-        own = self._own
-        if getattr(own, "pid", None) != os.getpid():
-            own.connection = self._open()
-            own.pid = os.getpid()
-        connection: sqlite3.Connection = own.connection
-        return connection
+        opened: _Opened | None = getattr(self._own, "opened", None)
+        if opened is None or not opened.is_current(self.path):
+            self.close()
+            opened = self._own.opened = _Opened(self._open(), self.path)
+        return opened.connection
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -69,13 +96,15 @@ class Connections:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        if getattr(self._own, "pid", None) == os.getpid():
-            self._own.connection.close()
-        self._own.pid = None
+        opened: _Opened | None = getattr(self._own, "opened", None)
+        self._own.opened = None
+        if opened is not None:
+            opened.close()
 
     def close_before_fork(self) -> None:
         """Close this thread's connection, unless a transaction is going on."""
-        if getattr(self._own, "pid", None) == os.getpid() and not self._own.connection.in_transaction:
+        opened: _Opened | None = getattr(self._own, "opened", None)
+        if opened is not None and not opened.connection.in_transaction:
             self.close()
 
     def _begin(self, connection: sqlite3.Connection) -> None:
@@ -101,7 +130,9 @@ class Connections:
         """Connect; again and again while others open a fresh file: its switch to WAL knows no busy timeout."""
         last_try = time.monotonic() + self._busy_timeout_s
         while True:
-            connection = sqlite3.connect(self.path, timeout=self._busy_timeout_s, isolation_level=None)
+            connection = sqlite3.connect(
+                self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+            )  # used by one thread, but the end of a thread may be noticed by another
             try:
                 self._configure(connection)
             except BaseException as error:
@@ -194,6 +225,14 @@ def _close_before_fork() -> None:
 
 
 os.register_at_fork(before=_close_before_fork)
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_private(path: str) -> None:
