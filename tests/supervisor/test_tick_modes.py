@@ -1,0 +1,123 @@
+"""The other ways to tick, what an idle tick may cost, and consumers that will not end by themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cronq.host import process
+from cronq.supervisor import backoff, slots
+from tests.supervisor.project import CONFIG, Project
+from tests.waiting import wait_until
+
+EXPENSIVE = {
+    "click", "psutil", "filelock", "sqlite_utils", "msgspec", "blinker", "croniter", "dataclasses", "inspect", "json",
+    "logging", "pathlib", "subprocess", "threading.local", "cronq.app", "cronq.supervisor.spawn", "tasks",
+}  # fmt: skip
+
+DEAF = '''
+import signal
+from tests_app import app
+
+@app.task(timeout_s=0.2)
+def deaf() -> None:
+    """Block the alarm and the polite signals: what a C extension that never returns looks like from outside."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM})
+    open("deaf", "w").close()
+    while True:
+        signal.sigtimedwait([signal.SIGUSR1], 60)
+'''
+
+
+@pytest.fixture
+def project(home):
+    made = Project(home)
+    yield made
+    made.kill_all()
+
+
+def cronq(project: Project, *words: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*project.command(*words), "--config", project.config],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def test_an_idle_tick_imports_nothing_expensive(project):
+    project.write("cronq.toml", CONFIG.replace("2s", "60s"))
+    project.started()
+    words = ["tick", "--config", project.config]
+    code = f"import sys; from cronq.cli.entry import run; run({words}); print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert EXPENSIVE.intersection(imported) == set()
+
+
+def test_an_idle_tick_writes_nothing_into_the_database(project):
+    project.write("cronq.toml", CONFIG.replace("2s", "60s"))
+    project.started()
+    wait_until(lambda: project.slot().note.is_idle)
+    before = os.stat(f"{project.state.path}/queue.db-wal").st_mtime_ns
+    project.tick()
+    assert os.stat(f"{project.state.path}/queue.db-wal").st_mtime_ns == before
+
+
+def test_waiting_stays_until_its_consumers_have_ended(project):
+    waiting = cronq(project, "tick", "--wait")
+    pid = project.consuming()
+    assert waiting.poll() is None
+    os.kill(pid, signal.SIGTERM)
+    assert waiting.wait(10) == 0
+    assert waiting.communicate()[0] == ""
+
+
+def test_running_consumes_in_the_process_that_cron_started(project):
+    running = cronq(project, "tick", "--run")
+    assert project.consuming() == running.pid
+    project.enqueue("note", "hello")
+    wait_until(lambda: project.read("ran") == ["hello"])
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == 0
+    assert running.communicate()[0] == ""
+
+
+def test_running_leaves_at_once_where_enough_consumers_are(project):
+    project.write("cronq.toml", CONFIG.replace("2s", "60s"))
+    project.started()
+    assert cronq(project, "tick", "--run").communicate(timeout=10)[0] == ""
+
+
+def test_a_dry_run_prints_the_plan_and_does_nothing(project):
+    text, _ = cronq(project, "tick", "--dry-run").communicate(timeout=10)
+    assert "standby: 0 live, 1 wanted, 1 to start" in text
+    assert not any(seen.is_live for seen in slots.survey(project.state))
+    assert not os.path.exists(project.state.ticks)
+
+
+def test_a_message_that_outlives_its_timeout_and_signals_is_killed_by_the_ticks_and_comes_back(project):
+    project.write("tests_app.py", 'from cronq import App\napp = App.from_config("cronq.toml")\n')
+    project.write("tasks.py", f"from tests_app import app\n{DEAF}")
+    pid = project.started()
+    project.app.task(name="tasks.deaf")(lambda: None)
+    project.enqueue("deaf")
+    wait_until((project.home / "deaf").exists)
+    wait_until(lambda: project.tick() == "" and process.start_of(pid) is None, timeout_s=30)
+    assert "sent SIGTERM" in project.log()
+    assert "sent SIGKILL" in project.log()
+    wait_until(lambda: project.tick() == "" and "rescued from" in project.log())
+
+
+def test_a_successor_that_cannot_start_is_not_tried_at_every_tick(project):
+    project.write("cronq.toml", CONFIG.replace("2s", "10s"))
+    project.started()
+    project.write("tasks.py", "import nowhere_to_be_found")
+    wait_until(lambda: project.tick() == "" and backoff.read(project.state.backoff("standby")).deaths == 1)
+    before = project.spawned()
+    project.tick()
+    assert project.spawned() == before
