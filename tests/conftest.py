@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cronq import events
 from tests.processes import python  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No setting of the developer's shell reaches a test, and no test leaves its umask behind."""
+    """No setting of the developer's shell reaches a test, and no test leaves its umask or its listeners behind."""
     for name in [name for name in os.environ if name.startswith("CRONQ_")]:
         monkeypatch.delenv(name)
     before = os.umask(0o022)
+    listeners = list(events.listeners)
     yield
+    events.listeners[:] = listeners
     os.umask(before)
 
 

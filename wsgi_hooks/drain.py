@@ -58,5 +58,5 @@ def drain_after(
 
 def _listen(app: App) -> None:
     """Have events of this process logged, once."""
-    if not any(isinstance(listener, EventLog) for listener in events.listeners):
+    if not any(isinstance(listener, EventLog) and listener.path == app.state.log for listener in events.listeners):
         events.listeners.append(EventLog(app.state.log, "web"))

@@ -17,17 +17,19 @@ from cronq.errors import ConfigError, TaskTimeout
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
-from cronq.supervisor import slots
-from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor import interval, slots
+from cronq.supervisor.rescue import find_dead, left_behind, rescue
 from cronq.supervisor.single import group_for, start_one
 from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor
+from cronq.supervisor.tidy import tidy
 
 if TYPE_CHECKING:
     from cronq.app.application import App
     from cronq.inline import Decision
     from cronq.supervisor.slots import Slot
 
+TICKS_ARE_GONE_S = 2 * 3600.0  # longer than any host's cron takes
 _SURVIVES = (Exception, TaskTimeout)  # SystemExit is how a web server ends its worker
 
 
@@ -48,7 +50,7 @@ def has_work(app: App) -> bool:
 def work(app: App, slot: Slot, decision: Decision) -> None:
     """Carry a decision out in an inline slot: run messages, then start a consumer for what is left, or go on."""
     began = app.clock.monotonic()
-    _rescue_all(app)
+    _rescue_all(app, slot)
     slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision.messages)
     reason = drain.until(began + decision.budget_s)
@@ -58,8 +60,15 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
         else:
             reason = drain.until(began + decision.fallback_s)
     done = drain.progress
-    if done.messages:
-        emit("inline", messages=done.messages, failures=done.failures, reason=reason)
+    emit("inline", messages=done.messages, failures=done.failures, reason=reason)
+    _tidy_without_cron(app)
+
+
+def _tidy_without_cron(app: App) -> None:
+    """Do what the tick does for the size of the state directory, where no tick has come for long."""
+    times = interval.read(app.state.ticks)
+    if not times or app.clock.now() - times[-1] > TICKS_ARE_GONE_S:
+        tidy(app.settings, app.state, app.transport, app.clock.now())
 
 
 class _Drain:
@@ -113,12 +122,15 @@ def _unfit(app: App, left_s: float) -> list[str]:
     return [task.name for task in app.registry if not task.options.inline or known.get(task.name, 0.0) > left_s]
 
 
-def _rescue_all(app: App) -> None:
-    """Take back what the dead left. Without cron there is no tick that would."""
-    held = app.transport.held()
-    if held:
-        seen = {one.name: one for one in slots.survey(app.state)}
-        rescue(app.transport, find_dead(held, seen, app.clock.now()))
+def _rescue_all(app: App, slot: Slot) -> None:
+    """Take back what the dead left, in our slot and in others. Without cron there is no tick that would."""
+    held, now = app.transport.held(), app.clock.now()
+    if not held:
+        return
+    rescue(app.transport, left_behind(held, slot, now))
+    others = {one.name: one for one in slots.survey(app.state) if one.name != slot.name}
+    elsewhere = [one for one in held if f"/{slot.name}/" not in one.holder]
+    rescue(app.transport, find_dead(elsewhere, others, now))
 
 
 def _start_consumer(app: App) -> bool:

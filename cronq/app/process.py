@@ -19,7 +19,7 @@ from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.supervisor import backoff, interval, seats, slots
-from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor.rescue import left_behind, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
 from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor, paused_until, tick
@@ -130,10 +130,7 @@ def _take_seat(site: Site, slot: Slot, within_s: float = 0.0) -> bool:
 def _settle_in(site: Site, slot: Slot, group: Group) -> None:
     """Rescue what the slot's last holder left behind, then write ourselves into the slot."""
     transport = make_transport(site.settings, site.clock)
-    held = [one for one in transport.held() if f"/{slot.name}/" in one.holder]
-    if held:
-        seen = slots.Seen(slot.name, None, slot.previous)
-        rescue(transport, find_dead(held, {slot.name: seen}, site.clock.now()))
+    rescue(transport, left_behind(transport.held(), slot, site.clock.now()))
     transport.close()
     slot.begin(group.queues, site.deadline(group))
 

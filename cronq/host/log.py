@@ -18,7 +18,7 @@ class EventLog:
     """Appends events that have words to a file; one write per line, so that lines of many processes do not mix."""
 
     def __init__(self, path: str, who: str) -> None:
-        self._path = path
+        self.path = path
         self._who = who
         self._words: Callable[[str, Mapping[str, object]], str | None] | None = None
 
@@ -33,7 +33,7 @@ class EventLog:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         line = f"{stamp} {self._who}[{os.getpid()}] {words}\n"
         try:
-            descriptor = open_private(self._path, os.O_WRONLY | os.O_APPEND)
+            descriptor = open_private(self.path, os.O_WRONLY | os.O_APPEND)
             try:
                 os.write(descriptor, line.encode(errors="replace"))
             finally:
@@ -41,4 +41,4 @@ class EventLog:
         except OSError as error:  # a full disk must not stop the work that the line is about, nor make cron send mail
             if error.errno in PRESSURE:
                 return
-            sys.stderr.write(f"cronq: {self._path}: {error.strerror}: {line}")
+            sys.stderr.write(f"cronq: {self.path}: {error.strerror}: {line}")

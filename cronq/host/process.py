@@ -15,10 +15,10 @@ PRESSURE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, er
 """Errors that mean "the host has no room now": back off and try again later. They are not faults."""
 
 
-def identity(slot: str) -> Holder:
-    """Return who this process is while it works in `slot`."""
+def identity(slot: str, turn: int = 0) -> Holder:
+    """Return who this process is while it works in `slot`, for the `turn`-th time that it works in one."""
     pid = os.getpid()
-    return Holder(host_name(), slot, pid, start_of(pid) or 0, boot_id())
+    return Holder(host_name(), slot, pid, start_of(pid) or 0, boot_id(), turn)
 
 
 def host_name() -> str:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from cronq.events import emit
 from cronq.holder import Holder
 from cronq.host.process import boot_id, host_name, runs
+from cronq.supervisor.slots import Seen
 from cronq.transports.base import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cronq.supervisor.slots import Seen
+    from cronq.supervisor.slots import Slot
     from cronq.transports.base import Held, Transport
 
 INLINE = "inline."
@@ -53,19 +54,33 @@ def _judge(held: Held, slots: Mapping[str, Seen], host: str, boot: str, now: flo
 
 
 def _lives(holder: Holder, seen: Seen | None) -> bool:
-    """Tell whether the holder still holds its slot, or at least runs: a removed slot file must not double its work.
+    """Tell whether the holder is still at work.
 
-    A web process outlives its inline work, so for inline slots only the lock counts.
+    A consumer is while it runs, even without its slot: a removed slot file must not double its work. A web process
+    outlives its inline work, so there the slot must be held, and for this very turn.
     """
-    if seen is not None and seen.pid == holder.pid and runs(holder):
+    if not runs(holder):
+        return False
+    if not holder.slot.startswith(INLINE):
         return True
-    return not holder.slot.startswith(INLINE) and runs(holder)
+    if seen is None or seen.pid != holder.pid:
+        return False
+    return seen.note is None or seen.note.holder == holder  # no note: another thread of ours, whose file stays unread
 
 
 def _cause(holder: Holder, boot: str) -> str:
     if holder.boot != boot:
         return f"the host was restarted while consumer {holder.slot} (pid {holder.pid}) ran it"
     return f"consumer {holder.slot} (pid {holder.pid}) died while running it: killed, out of memory, or crashed"
+
+
+def left_behind(held: Sequence[Held], slot: Slot, now: float) -> list[Dead]:
+    """Return which of `held` an earlier holder of `slot` left behind, judged by its note, before we overwrite that.
+
+    We hold the slot, so whoever held it before does not.
+    """
+    earlier = [one for one in held if f"/{slot.name}/" in one.holder and one.holder != slot.holder]
+    return find_dead(earlier, {slot.name: Seen(slot.name, None, slot.previous)}, now) if earlier else []
 
 
 def rescue(transport: Transport, dead: Sequence[Dead]) -> None:

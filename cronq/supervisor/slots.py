@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from cronq.errors import StateDirError
@@ -21,6 +22,9 @@ STARTING, CONSUMING, LEFT, BROKEN = "starting", "consuming", "left", "broken"
 
 _NOTE = b"%020d %020.3f %020.3f\n"  # position, wall time since when it runs (0: idle), monotonic time it must end by
 _NOTE_LENGTH = 63
+
+
+_turns = count()  # slots that this process has taken
 
 
 class SlotNote(NamedTuple):
@@ -76,7 +80,7 @@ class Slot:
 
     def __init__(self, name: str, lock: locks.Lock) -> None:
         self.name = name
-        self.identity = identity(name)
+        self.identity = identity(name, next(_turns))
         self.holder = str(self.identity)
         self.previous = _parse(os.pread(lock.descriptor, 4096, 0))
         self.seat: locks.Lock | None = None

@@ -162,7 +162,7 @@ class MemoryTransport(Transport):
     def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
         with self._guard:
             rows = self._where(lambda row: row.state is state and queue in {None, row.message.queue})
-        return [_record(row) for row in sorted(rows, key=lambda row: row.message.id)[:at_most]]
+        return [_record(row) for row in sorted(rows, key=_ORDERS[state])[:at_most]]
 
     def revive(self, message_ids: Sequence[str]) -> int:
         with self._guard:
@@ -204,6 +204,15 @@ class MemoryTransport(Transport):
 
     def close(self) -> None:
         """Nothing to give up: the messages live as long as this object."""
+
+
+_ORDERS: dict[State, Callable[[_Row], tuple[Any, ...]]] = {
+    State.READY: lambda row: (row.message.queue, -row.message.priority, row.message.id),
+    State.DELAYED: lambda row: (row.message.queue, row.message.available_at, row.message.id),
+    State.RESERVED: lambda row: (row.message.id,),
+    State.FAILED: lambda row: (row.finished_at, row.message.id),
+    State.DONE: lambda row: (row.keep_until, row.message.id),
+}
 
 
 def _waiting_state(available_at: float, now: float) -> State:

@@ -99,6 +99,13 @@ def test_who_cannot_be_read_lives_until_its_reservation_lapses(until, is_dead):
     assert (judged(held("here", until)) is not None) is is_dead
 
 
+def test_what_an_earlier_drain_of_a_web_process_left_is_not_held_by_its_later_one():
+    earlier, later = me("inline.0"), me("inline.0")._replace(turn=1)
+    seen = Seen("inline.0", later.pid, note(later))
+    assert judged(held(earlier), seen) is not None
+    assert judged(held(later), seen) is None
+
+
 def test_a_web_process_outlives_its_inline_work():
     assert judged(held(me("inline.0")), Seen("inline.0", None, None)) is not None
     assert judged(held(me("inline.0")), Seen("inline.0", me().pid, None)) is None

@@ -22,7 +22,7 @@ def ran():
 
 @pytest.fixture
 def app(home, ran):
-    (home / "cronq.toml").write_text('[inline]\nmode = "inline"\n')
+    (home / "cronq.toml").write_text('[inline]\nmode = "inline"\nmemory_limit_mb = 16000\n')
     app = App(load(str(home / "cronq.toml")))
 
     @app.task(name="note")
@@ -294,3 +294,34 @@ def test_inline_work_switched_off_costs_nothing_and_runs_nothing(home, ran):
     app.task(name="note")(ran.append)
     request(CronqMiddleware(site(), app))
     assert not os.path.exists(app.state.path)
+
+
+def test_what_a_drain_could_not_settle_comes_back_with_the_next_request_of_the_same_process(app, ran, monkeypatch):
+    exchange = app.transport.exchange
+
+    def disk_full(holder, outcomes, want):
+        if outcomes:
+            raise TransportError("disk full", pressure=True)
+        return exchange(holder, outcomes, want)
+
+    task(app, "note").enqueue("a")
+    monkeypatch.setattr(app.transport, "exchange", disk_full)
+    request(CronqMiddleware(site(), app))
+    monkeypatch.setattr(app.transport, "exchange", exchange)
+    task(app, "note").enqueue("b")
+    request(CronqMiddleware(site(), app))
+    assert ran in (["a", "b"], ["a", "a", "b"])
+    assert app.transport.held() == []
+    assert app.transport.counts() == []
+
+
+def test_a_web_process_that_has_grown_too_large_does_not_work_and_says_why(home, ran):
+    (home / "cronq.toml").write_text('[inline]\nmode = "inline"\nmemory_limit_mb = 16\n')
+    app = App(load(str(home / "cronq.toml")))
+    app.task(name="note")(ran.append)
+    task(app, "note").enqueue("a")
+    request(CronqMiddleware(site(), app))
+    assert ran == []
+    with open(app.state.log) as log:
+        assert "memory limit reached" in log.read()
+    app.transport.close()

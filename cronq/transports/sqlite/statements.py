@@ -62,10 +62,10 @@ COUNT_OTHERS = (
 FIND = f"SELECT {RECORD} FROM messages WHERE id = ?"  # noqa: S608
 _ORDERS = {  # each the order of that state's partial index, save where few rows make any order cheap
     "ready": "queue, priority DESC, id",
-    "delayed": "queue, available_at",
+    "delayed": "queue, available_at, id",
     "reserved": "+id",
-    "failed": "finished_at",
-    "done": "keep_until",
+    "failed": "finished_at, id",
+    "done": "keep_until, id",
 }
 
 
