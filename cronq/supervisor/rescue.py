@@ -47,7 +47,7 @@ def _judge(held: Held, slots: Mapping[str, Seen], host: str, boot: str, now: flo
     if _lives(holder, seen):
         return None
     cause = _cause(holder, boot)
-    if seen is not None and seen.note is not None and seen.note.holder == holder:
+    if seen is not None and seen.note is not None and _is_named(holder, seen):
         return Dead(held, seen.note.evidence(cause, boot))
     return Dead(held, Evidence(cause))
 
@@ -55,11 +55,19 @@ def _judge(held: Held, slots: Mapping[str, Seen], host: str, boot: str, now: flo
 def _lives(holder: Holder, seen: Seen | None) -> bool:
     """Tell whether the holder still holds its slot, or at least runs: a removed slot file must not double its work.
 
+    Whom a held slot's note names, holds it: pids are not asked, a cage (PID namespace) numbers processes anew. If
+    somebody else has just taken the slot, the messages are safe too: that one rescues them before it writes its note.
     A web process outlives its inline work, so for inline slots only the lock counts.
     """
+    if seen is not None and seen.pid is not None and _is_named(holder, seen):
+        return True
     if seen is not None and seen.pid == holder.pid and runs(holder):
         return True
     return not holder.slot.startswith(INLINE) and runs(holder)
+
+
+def _is_named(holder: Holder, seen: Seen) -> bool:
+    return seen.note is not None and seen.note.holder == holder
 
 
 def _cause(holder: Holder, boot: str) -> str:
