@@ -48,7 +48,7 @@ def has_work(app: App) -> bool:
 def work(app: App, slot: Slot, decision: Decision) -> None:
     """Carry a decision out in an inline slot: run messages, then start a consumer for what is left, or go on."""
     began = app.clock.monotonic()
-    _rescue_all(app)
+    _rescue_all(app, slot)
     slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision.messages)
     reason = drain.until(began + decision.budget_s)
@@ -113,11 +113,16 @@ def _unfit(app: App, left_s: float) -> list[str]:
     return [task.name for task in app.registry if not task.options.inline or known.get(task.name, 0.0) > left_s]
 
 
-def _rescue_all(app: App) -> None:
-    """Take back what the dead left. Without cron there is no tick that would."""
+def _rescue_all(app: App, slot: Slot) -> None:
+    """Take back what the dead left. Without cron there is no tick that would.
+
+    Our own slot counts as free, with what its last holder noted: that may have been this process, after an earlier
+    request, and what it could not write down then must not be judged by what is noted from now on.
+    """
     held = app.transport.held()
     if held:
         seen = {one.name: one for one in slots.survey(app.state)}
+        seen[slot.name] = slots.Seen(slot.name, None, slot.previous)
         rescue(app.transport, find_dead(held, seen, app.clock.now()))
 
 

@@ -10,6 +10,8 @@ from cronq import App
 from cronq.config import load
 from cronq.errors import TransportError
 from cronq.message import State
+from cronq.supervisor import slots
+from cronq.transports.base import Want
 from wsgi_hooks import CronqMiddleware
 
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "2")]
@@ -294,3 +296,19 @@ def test_inline_work_switched_off_costs_nothing_and_runs_nothing(home, ran):
     app.task(name="note")(ran.append)
     request(CronqMiddleware(site(), app))
     assert not os.path.exists(app.state.path)
+
+
+def test_what_an_earlier_request_of_this_process_could_not_write_down_is_taken_back_first(app, ran):
+    """The disk was full when its attempt ended. What is noted later in the same slot says nothing of that message."""
+    app.state.prepare()
+    task(app, "note").enqueue("left behind")
+    slot = slots.take(app.state, "inline", 1)
+    slot.begin(["normal"], 0.0, slots.CONSUMING)
+    assert app.transport.exchange(slot.holder, [], Want(["normal"], time.time() + 300, 1, 1)).messages
+    slot.note(1)
+    slot.leave("the disk was full")
+    for number in range(3):
+        task(app, "note").enqueue(str(number))
+    request(CronqMiddleware(site(), app))
+    assert ran == ["left behind", "0", "1", "2"]
+    assert app.transport.counts() == []
