@@ -133,7 +133,7 @@ def _start_consumer(app: App) -> bool:
     supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)
     try:
         started = start_one(supervisor, group)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:  # no interpreter, or a host whose policy lets a web process start none
         emit("trouble", error=error)
         return False
     if started:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import time
@@ -312,3 +313,24 @@ def test_what_an_earlier_request_of_this_process_could_not_write_down_is_taken_b
     request(CronqMiddleware(site(), app))
     assert ran == ["left behind", "0", "1", "2"]
     assert app.transport.counts() == []
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EACCES, errno.ENOEXEC])
+def test_the_work_goes_on_here_where_no_process_may_be_started(home, ran, monkeypatch, refusal):
+    (home / "cronq.toml").write_text('[inline]\nslice = "0.01s"\n')
+    app = App(load(str(home / "cronq.toml")))
+
+    @app.task(name="slow")
+    def slow(number: int) -> None:
+        time.sleep(0.02)  # longer than a slice
+        ran.append(number)
+
+    def refuse(self, command):
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr("cronq.app.inline.TwiceDetached.__call__", refuse)
+    for number in range(3):
+        task(app, "slow").enqueue(number)
+    request(CronqMiddleware(site(), app))
+    assert ran == [0, 1, 2]
+    app.transport.close()
