@@ -86,7 +86,7 @@ def _succeed(site: Site, assigned: Assignment, name: str) -> int:
         return 1
     slot = _wait_for_slot(site, assigned.group, name)
     queue.release()
-    if not _take_seat(site, slot, within_s=HANDOVER_S):
+    if _is_held_back(site) or not _take_seat(site, slot, within_s=HANDOVER_S):
         slot.release()
         return 0
     _settle_in(site, slot, assigned.group)
