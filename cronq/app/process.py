@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cronq import events
@@ -136,6 +137,20 @@ def _settle_in(site: Site, slot: Slot, group: Group) -> None:
         rescue(transport, find_dead(held, {slot.name: seen}, site.clock.now()))
     transport.close()
     slot.begin(group.queues, site.deadline(group))
+    _leave_when_told(slot)
+
+
+def _leave_when_told(slot: Slot) -> None:
+    """Until the consumer itself listens: whoever is told to leave while it starts must not look like a young death."""
+
+    def leave(number: int, frame: object) -> None:
+        if os.getpid() != slot.identity.pid:  # a child that the project forked while it was imported
+            os._exit(128 + number)
+        with suppress(OSError):  # it was leaving already
+            slot.leave("SIGTERM received while it started")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _import_app(site: Site, slot: Slot | None) -> App | None:
