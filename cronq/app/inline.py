@@ -18,7 +18,7 @@ from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
 from cronq.supervisor import interval, slots
-from cronq.supervisor.rescue import find_dead, left_behind, rescue
+from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.single import group_for, start_one
 from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor
@@ -123,14 +123,16 @@ def _unfit(app: App, left_s: float) -> list[str]:
 
 
 def _rescue_all(app: App, slot: Slot) -> None:
-    """Take back what the dead left, in our slot and in others. Without cron there is no tick that would."""
-    held, now = app.transport.held(), app.clock.now()
-    if not held:
-        return
-    rescue(app.transport, left_behind(held, slot, now))
-    others = {one.name: one for one in slots.survey(app.state) if one.name != slot.name}
-    elsewhere = [one for one in held if f"/{slot.name}/" not in one.holder]
-    rescue(app.transport, find_dead(elsewhere, others, now))
+    """Take back what the dead left. Without cron there is no tick that would.
+
+    Our own slot counts as free, with what its last holder noted: that may have been this process, after an earlier
+    request, and what it could not write down then must not be judged by what is noted from now on.
+    """
+    held = app.transport.held()
+    if held:
+        seen = {one.name: one for one in slots.survey(app.state)}
+        seen[slot.name] = slots.Seen(slot.name, None, slot.previous)
+        rescue(app.transport, find_dead(held, seen, app.clock.now()))
 
 
 def _start_consumer(app: App) -> bool:
@@ -140,7 +142,7 @@ def _start_consumer(app: App) -> bool:
     supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)
     try:
         started = start_one(supervisor, group)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:  # no interpreter, or a host whose policy lets a web process start none
         emit("trouble", error=error)
         return False
     if started:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from cronq import events
@@ -86,7 +87,7 @@ def _succeed(site: Site, assigned: Assignment, name: str) -> int:
         return 1
     slot = _wait_for_slot(site, assigned.group, name)
     queue.release()
-    if not _take_seat(site, slot, within_s=HANDOVER_S):
+    if _is_held_back(site) or not _take_seat(site, slot, within_s=HANDOVER_S):
         slot.release()
         return 0
     _settle_in(site, slot, assigned.group)
@@ -133,6 +134,20 @@ def _settle_in(site: Site, slot: Slot, group: Group) -> None:
     rescue(transport, left_behind(transport.held(), slot, site.clock.now()))
     transport.close()
     slot.begin(group.queues, site.deadline(group))
+    _leave_when_told(slot)
+
+
+def _leave_when_told(slot: Slot) -> None:
+    """Until the consumer itself listens: whoever is told to leave while it starts must not look like a young death."""
+
+    def leave(number: int, frame: object) -> None:
+        if os.getpid() != slot.identity.pid:  # a child that the project forked while it was imported
+            os._exit(128 + number)
+        with suppress(OSError):  # it was leaving already
+            slot.leave("SIGTERM received while it started")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _import_app(site: Site, slot: Slot | None) -> App | None:

@@ -20,7 +20,7 @@ from _thread import allocate_lock
 from cronq.host.state_dir import open_private
 
 _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
-_held: set[str] = set()
+_held: set[tuple[int, int]] = set()  # device and inode: a file can have several names, through links on the way
 _held_guard = allocate_lock()  # `threading` costs the tick half a millisecond
 
 
@@ -34,17 +34,12 @@ class Lock:
     def release(self) -> None:
         """Give the lock back. The file stays: somebody may be about to lock it."""
         with _held_guard:
+            _held.discard(_file_of(self.descriptor))
             os.close(self.descriptor)
-            _held.discard(self.path)
 
     def is_in_place(self) -> bool:
         """Tell whether the locked file is still the one its path names (nobody removed or replaced it)."""
-        try:
-            named = os.stat(self.path, follow_symlinks=False)
-        except OSError:
-            return False
-        ours = os.fstat(self.descriptor)
-        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
+        return _file_at(self.path) == _file_of(self.descriptor)
 
     def hold_on(self) -> bool:
         """Take the lock again, which changes nothing while it is held. False: it was lost, and somebody else has it.
@@ -73,7 +68,7 @@ def take(path: str, within_s: float = 0.0) -> Lock | None:
 
 def _take_now(path: str) -> Lock | None:
     with _held_guard:
-        if path in _held:
+        if _file_at(path) in _held:
             return None
         descriptor = open_private(path, os.O_RDWR)
         try:
@@ -83,7 +78,7 @@ def _take_now(path: str) -> Lock | None:
             if error.errno in {errno.EACCES, errno.EAGAIN}:
                 return None
             raise
-        _held.add(path)
+        _held.add(_file_of(descriptor))
     return Lock(path, descriptor)
 
 
@@ -92,7 +87,7 @@ def wait(path: str) -> Lock:
     descriptor = open_private(path, os.O_RDWR)
     fcntl.lockf(descriptor, fcntl.LOCK_EX)
     with _held_guard:
-        _held.add(path)
+        _held.add(_file_of(descriptor))
     return Lock(path, descriptor)
 
 
@@ -108,7 +103,7 @@ def look(path: str) -> tuple[int | None, bytes]:
     Of a lock that this process holds, the content stays unread: closing the file would drop the lock.
     """
     with _held_guard:
-        if path in _held:
+        if _file_at(path) in _held:
             return os.getpid(), b""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -122,6 +117,19 @@ def look(path: str) -> tuple[int | None, bytes]:
             os.close(descriptor)
     lock_type, _whence, _start, _length, pid = struct.unpack(_FLOCK, answer)
     return (None if lock_type == fcntl.F_UNLCK else pid), content
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _file_of(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def _forget_in_child() -> None:

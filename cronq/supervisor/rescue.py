@@ -56,16 +56,17 @@ def _judge(held: Held, slots: Mapping[str, Seen], host: str, boot: str, now: flo
 def _lives(holder: Holder, seen: Seen | None) -> bool:
     """Tell whether the holder is still at work.
 
-    A consumer is while it runs, even without its slot: a removed slot file must not double its work. A web process
-    outlives its inline work, so there the slot must be held, and for this very turn.
+    Whom a held slot's note names, holds it: pids are not asked, a cage (PID namespace) numbers processes anew. If
+    somebody else has just taken the slot, the messages are safe too: that one rescues them before it writes its note.
+    A consumer lives while it runs, even without its slot: a removed slot file must not double its work. A web process
+    outlives its inline work, so there only the slot counts; one without a note is held by another thread of ours,
+    whose file stays unread.
     """
-    if not runs(holder):
-        return False
-    if not holder.slot.startswith(INLINE):
+    if seen is not None and seen.is_live and seen.note is not None and seen.note.holder == holder:
         return True
-    if seen is None or seen.pid != holder.pid:
-        return False
-    return seen.note is None or seen.note.holder == holder  # no note: another thread of ours, whose file stays unread
+    if not holder.slot.startswith(INLINE):
+        return runs(holder)
+    return seen is not None and seen.pid == holder.pid and seen.note is None and runs(holder)
 
 
 def _cause(holder: Holder, boot: str) -> str:

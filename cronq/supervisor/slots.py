@@ -86,6 +86,7 @@ class Slot:
         self.seat: locks.Lock | None = None
         self._lock = lock
         self._note = SlotNote(self.identity, STARTING, (), time.time(), 0.0)
+        self._has_begun = False
 
     @property
     def number(self) -> int:
@@ -94,12 +95,17 @@ class Slot:
     def begin(self, queues: Sequence[str], deadline: float, state: str = STARTING) -> None:
         """Write who is here. Only after the messages of `previous` are rescued: this overwrites its note."""
         self._note = self._note._replace(queues=tuple(queues), deadline=deadline, state=state)
+        self._has_begun = True
         self._write()
 
     def leave(self, reason: str, state: str = LEFT) -> None:
-        """Write why the holder goes (of its own will, or BROKEN), and let go of the slot."""
-        self._note = self._note._replace(state=state, reason=reason.replace("\n", " ")[:500])
-        self._write()
+        """Write why the holder goes (of its own will, or BROKEN), and let go of the slot.
+
+        Who has not begun writes nothing: the messages that the last holder's note tells of may still be reserved.
+        """
+        if self._has_begun:
+            self._note = self._note._replace(state=state, reason=reason.replace("\n", " ")[:500])
+            self._write()
         self.release()
 
     def release(self) -> None:

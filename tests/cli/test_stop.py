@@ -104,3 +104,9 @@ def test_web_processes_that_work_inline_are_not_signalled(shop: Shell, python: S
     assert says(web) == "at work"
     assert shop.says("stop").startswith("no consumer was live\n")
     assert web.poll() is None
+
+
+def test_a_successor_that_a_tick_started_before_the_stop_does_not_stay(shop: Shell) -> None:
+    """It comes to its slot after the stop has looked, and finds it free."""
+    shop.says("stop", "--for", "1h")
+    assert shop.start("consume", "all.0").wait(10) == 0

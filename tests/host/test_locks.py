@@ -268,3 +268,16 @@ def test_a_lock_that_somebody_else_took_meanwhile_is_known_to_be_lost(path, pyth
     assert says(python(HOLD, path)) == "held"
     assert not lock.hold_on()
     lock.release()
+
+
+def test_one_s_own_lock_is_known_by_another_name_too(tmp_path, python):
+    """Through a symbolic link on the way: /home/ada and /home2/ada are one directory on many hosts."""
+    (tmp_path / "home2").mkdir()
+    (tmp_path / "home").symlink_to("home2")
+    path, other = str(tmp_path / "home2" / "one.pid"), str(tmp_path / "home" / "one.pid")
+    lock = locks.take(path)
+    assert locks.look(other) == (os.getpid(), b"")
+    assert locks.take(other) is None
+    assert says(python(HOLD, path)) == "refused"
+    lock.release()
+    assert locks.holder_pid(other) is None

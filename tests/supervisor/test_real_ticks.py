@@ -323,3 +323,19 @@ def test_a_tick_takes_no_secret_into_the_argv_of_a_consumer(project, monkeypatch
 
 def test_a_consumer_gives_way_to_web_requests(project):
     assert os.getpriority(os.PRIO_PROCESS, project.started()) >= 10
+
+
+def test_a_consumer_told_to_leave_while_it_starts_has_not_died_young(project):
+    """`cronq stop` after a deployment: the next tick starts new consumers, it does not back off."""
+    waits = "\nwrite('ran', 'importing')\nwhile not os.path.exists(f'{HERE}/go'): time.sleep(0.005)\n"
+    project.write("tasks.py", (project.home / "tasks.py").read_text() + waits)
+    project.tick()
+    wait_for_lines(project, "importing")
+    pid = project.slot().pid
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: gone(pid))
+    assert project.slot().note.state == slots.LEFT
+    project.touch("go")
+    project.tick()
+    assert project.consuming() != pid
+    assert backoff.read(project.state.backoff("standby")).deaths == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,3 +142,10 @@ def test_rescuing_twice_changes_nothing_and_says_nothing(monkeypatch):
     monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append(name)])
     rescue(transport, dead)
     assert heard == []
+
+
+def test_who_is_named_by_a_slot_that_is_held_lives_whatever_pid_the_kernel_gives(python):
+    """A cage of its own (a PID namespace) numbers processes anew: a pid from inside means nothing outside."""
+    holder = me(pid=GONE)
+    for pid in (0, os.getppid()):
+        assert judged(held(holder), Seen("high.0", pid, note(holder))) is None

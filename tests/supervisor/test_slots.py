@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -215,3 +216,15 @@ def test_a_slot_that_is_just_being_taken_has_no_live_note(work, state):
     slot.begin((), 0.0)
     slot.release()
     assert slots.see(state, "high.0").note.state == STARTING
+
+
+def test_who_leaves_before_it_has_begun_keeps_the_note_of_the_last_holder(state):
+    """Its messages are not rescued yet: the note says which of them had finished."""
+    before = slots.take(state, "inline", 1)
+    before.begin(["high"], 0.0, slots.CONSUMING)
+    before.note(7)
+    before.release()
+    written = Path(state.slot("inline.0")).read_bytes().replace(str(os.getpid()).encode(), b"99999999")
+    Path(state.slot("inline.0")).write_bytes(written)
+    slots.take(state, "inline", 1).leave("the queue is beyond use")
+    assert Path(state.slot("inline.0")).read_bytes() == written

@@ -15,7 +15,7 @@ from cronq.errors import TransportError
 from cronq.ids import new_id
 from cronq.message import Ack, Message, State
 from cronq.transports.base import Want
-from cronq.transports.sqlite import SqliteTransport, filesystem
+from cronq.transports.sqlite import SqliteTransport, connection, filesystem
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.clocks import FakeClock
 from tests.processes import says
@@ -637,3 +637,14 @@ def test_connections_of_threads_that_have_ended_are_closed(path):
         thread.join()
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # SQLite keeps one for later while the file is locked
     transport.close()
+
+
+def test_a_file_that_another_thread_has_just_made_is_not_opened_and_closed(path, transport, monkeypatch):
+    """It came between the look and the opening; closing would drop its locks (sqlite.org/howtocorrupt.html, 2.2)."""
+    transport.enqueue([message()])
+    inode = f":{os.stat(path).st_ino} "
+    before = [line for line in Path("/proc/locks").read_text().splitlines() if inode in line]
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    connection._make_private(path)
+    assert before
+    assert [line for line in Path("/proc/locks").read_text().splitlines() if inode in line] == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import time
@@ -10,6 +11,8 @@ from cronq import App
 from cronq.config import load
 from cronq.errors import TransportError
 from cronq.message import State
+from cronq.supervisor import slots
+from cronq.transports.base import Want
 from wsgi_hooks import CronqMiddleware
 
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "2")]
@@ -324,4 +327,41 @@ def test_a_web_process_that_has_grown_too_large_does_not_work_and_says_why(home,
     assert ran == []
     with open(app.state.log) as log:
         assert "memory limit reached" in log.read()
+    app.transport.close()
+
+
+def test_what_an_earlier_request_of_this_process_could_not_write_down_is_taken_back_first(app, ran):
+    """The disk was full when its attempt ended. What is noted later in the same slot says nothing of that message."""
+    app.state.prepare()
+    task(app, "note").enqueue("left behind")
+    slot = slots.take(app.state, "inline", 1)
+    slot.begin(["normal"], 0.0, slots.CONSUMING)
+    assert app.transport.exchange(slot.holder, [], Want(["normal"], time.time() + 300, 1, 1)).messages
+    slot.note(1)
+    slot.leave("the disk was full")
+    for number in range(3):
+        task(app, "note").enqueue(str(number))
+    request(CronqMiddleware(site(), app))
+    assert ran == ["left behind", "0", "1", "2"]
+    assert app.transport.counts() == []
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EACCES, errno.ENOEXEC])
+def test_the_work_goes_on_here_where_no_process_may_be_started(home, ran, monkeypatch, refusal):
+    (home / "cronq.toml").write_text('[inline]\nslice = "0.01s"\n')
+    app = App(load(str(home / "cronq.toml")))
+
+    @app.task(name="slow")
+    def slow(number: int) -> None:
+        time.sleep(0.02)  # longer than a slice
+        ran.append(number)
+
+    def refuse(self, command):
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr("cronq.app.inline.TwiceDetached.__call__", refuse)
+    for number in range(3):
+        task(app, "slow").enqueue(number)
+    request(CronqMiddleware(site(), app))
+    assert ran == [0, 1, 2]
     app.transport.close()

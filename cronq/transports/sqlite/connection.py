@@ -237,9 +237,11 @@ def _file_at(path: str) -> tuple[int, int] | None:
 
 def _make_private(path: str) -> None:
     """Make the file 0600 before SQLite opens it: its journals inherit the mode. Refuse links and open modes."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    if not os.path.lexists(path):
-        os.close(os.open(path, flags, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass  # and must not be opened here: closing it would drop the locks of another thread's connection
+    else:
         return
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode):
