@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from cronq.errors import UsageError
 
 Missed = Literal["skip", "once", "all"]
-MISSED: tuple[Missed, ...] = ("once", "skip", "all")
+MISSED: tuple[Missed, ...] = ("once", "skip", "all")  # as in config/settings.py
 UTC = "UTC"
 ALL_AT_MOST = 100  # runs made up for after an outage, the oldest first; the rest is dropped
 ON_TIME_S = 120.0
