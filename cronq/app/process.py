@@ -160,6 +160,7 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     from cronq.app.consuming import Shift, make_consumer
 
     _be_nice(group.nice)
+    _register_schedules(app)
     shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty)
     crew = make_consumer(app, shift, _help(app, group))
     gc.collect()
@@ -173,6 +174,16 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     slot.leave(reason, BROKEN if code else LEFT)
     _exit_soon()
     return code
+
+
+def _register_schedules(app: App) -> None:
+    """Tell the tick what recurs. What is wrong with that keeps nobody from consuming."""
+    from cronq.app.timetable import register
+
+    try:
+        register(app)
+    except CronqError as error:
+        emit("trouble", error=error)
 
 
 def _run(crew: Crew) -> tuple[str, int]:

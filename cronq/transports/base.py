@@ -106,9 +106,11 @@ def redeclared(old: StoredSchedule | None, new: StoredSchedule, now: float) -> S
 
     Unless that place was found by a clock that was far ahead: then it would wait for that day.
     """
-    if old is None or new.refused is not None:
+    if old is None:
         return new
     ran = new._replace(last_at=old.last_at, last_message_id=old.last_message_id)
+    if new.refused is not None:
+        return ran
     was_ahead = old.last_at is not None and old.last_at > now + CLOCK_WAS_WRONG_S
     return ran if old.timing != new.timing or old.next_at is None or was_ahead else ran._replace(next_at=old.next_at)
 
