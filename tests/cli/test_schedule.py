@@ -68,6 +68,7 @@ def test_a_schedule_for_an_unknown_task_is_refused_with_the_reason(shop: Shell) 
     assert said in shop.says("schedule", "list", code=1)
     assert said in shop.says("schedule", "run", "lost", code=1)
     assert any(said in error for error in shop.json("check", code=2)["errors"])
+    assert any(said in trouble for trouble in shop.json("status", code=1)["troubles"])
 
 
 def test_check_finds_arguments_that_do_not_fit_and_times_that_never_come(shop: Shell) -> None:
