@@ -57,11 +57,11 @@ class _Matcher:
             raise self._error(f"must be five fields such as '30 2 * * *', or one of {', '.join(ALIASES)}")
         if _HASHED.search(cron):
             raise self._error("H and R (a time that the program chooses) are not supported")
-        self.is_of_every_hour = cron == "@hourly" or (len(fields) == 5 and fields[1].startswith("*"))
         try:
             self._croniter = croniter(cron, datetime(2000, 1, 1))
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise self._error(f"is no cron expression: {error}") from None
+        self.is_of_every_hour = self._croniter.expanded[1] == ["*"]  # as croniter reads 0-23 and */1, too
 
     def first_after(self, local: datetime) -> datetime:
         self._croniter.set_current(local, force=True)

@@ -89,6 +89,16 @@ def test_a_job_of_every_other_hour_runs_twelve_times_a_day(tz, day, way):
 
 
 @pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
+def test_every_hour_written_out_is_every_hour(tz, day, way):
+    assert runs("0 0-23 * * *", tz, day) == runs("@hourly", tz, day)
+
+
+@pytest.mark.parametrize(("tz", "day", "way"), [change for change in CHANGES if change[2] == "back"])
+def test_two_runs_in_every_other_hour_are_not_run_again(tz, day, way):
+    assert len(runs("*/30 */2 * * *", tz, day)) == 24
+
+
+@pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
 def test_a_list_of_times_is_not_run_again_when_the_hour_comes_again(tz, day, way):
     found = runs("0,45 1,2,4 * * *", tz, day)
     assert all(one.fold == 0 for one in found)
@@ -195,6 +205,8 @@ def test_an_unknown_policy_for_missed_runs_is_refused():
         validated(made("0 3 * * *", missed="never"))
 
 
-@pytest.mark.parametrize("cron", ["@daily", "@hourly", "0 9 * * mon-fri", "*/15 * * * *", "0 0 29 2 *", "0 0 l * *"])
+@pytest.mark.parametrize(
+    "cron", ["@daily", "@hourly", "0 9 * * mon-fri", "*/15 * * * *", "0 0 29 2 *", "0 0 l * *", "5  4 * * SUN"]
+)
 def test_what_crontabs_have_is_accepted(cron):
     assert validated(made(cron)).cron == cron

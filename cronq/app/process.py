@@ -141,7 +141,9 @@ def _settle_in(site: Site, slot: Slot, group: Group) -> None:
 def _import_app(site: Site, slot: Slot | None) -> App | None:
     """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
     try:
-        return load_app(site.settings)
+        app = load_app(site.settings)
+        _register_schedules(app)
+        return app
     except CronqError as error:
         reason = str(error)
         print(f"cronq: {reason}", file=sys.stderr)  # noqa: T201 - the output log
@@ -160,7 +162,6 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     from cronq.app.consuming import Shift, make_consumer
 
     _be_nice(group.nice)
-    _register_schedules(app)
     shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty)
     crew = make_consumer(app, shift, _help(app, group))
     gc.collect()
@@ -177,12 +178,12 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
 
 
 def _register_schedules(app: App) -> None:
-    """Tell the tick what recurs. What is wrong with that keeps nobody from consuming."""
+    """Tell the tick what recurs, before a successor takes over. What is wrong with that keeps nobody from consuming."""
     from cronq.app.timetable import register
 
     try:
         register(app)
-    except CronqError as error:
+    except Exception as error:  # arguments are encoded by the project's own types
         emit("trouble", error=error)
 
 

@@ -12,6 +12,7 @@ from cronq.errors import CronqError, UsageError
 
 if TYPE_CHECKING:
     from cronq.app import App
+    from cronq.message import Message
     from cronq.transports.base import StoredSchedule, Transport
 
 
@@ -72,8 +73,17 @@ def run(context: click.Context, name: str) -> None:
     if one.refused is not None:
         raise CronqError(one.refused)
     message = message_of(one, app.clock.now())
-    app.send([message])
+    _send(app, message)
     click.echo(message.id)
+
+
+def _send(app: App, message: Message) -> None:
+    try:
+        app.send([message])
+    except CronqError:
+        raise
+    except Exception as error:  # sync:// runs the task here, and its own error comes out of it
+        raise CronqError(f"the task failed: {type(error).__name__}: {error}") from error
 
 
 def _registered(context: click.Context) -> tuple[App, list[StoredSchedule]]:

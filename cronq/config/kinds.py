@@ -192,8 +192,8 @@ def is_task_name(name: str) -> bool:
 
 def is_cron(expression: str) -> bool:
     """Tell whether it has the form of a cron expression. Its meaning is checked when it is stored: croniter is dear."""
-    fields = expression.split(" ")
-    return expression in CRON_ALIASES or (len(fields) == 5 and all(fields) and CRON_LETTERS.issuperset(expression))
+    has_five = len(expression.split()) == 5 and CRON_LETTERS.issuperset(expression)
+    return has_five or expression in CRON_ALIASES
 
 
 def is_zone(name: str) -> bool:
