@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from cronq.app.outbox import Outbox, hold, opened
 from cronq.app.ref import Ref
 from cronq.app.registry import Registry
+from cronq.app.timetable import Timetable
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.errors import UsageError
@@ -18,6 +19,7 @@ from cronq.host.state_dir import StateDir
 from cronq.ids import new_id
 from cronq.message import Message
 from cronq.routing import DEFAULT_QUEUE, queue_of_class
+from cronq.schedule import UTC, Schedule
 from cronq.task import Delivery, Options, Task, name_of, with_queue_settings
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.context import Context
     from cronq.retry import Retry
+    from cronq.schedule import Missed
     from cronq.transports.base import Transport
 
     Around = Callable[[Context], AbstractContextManager[object]]
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class App:
@@ -49,6 +53,7 @@ class App:
         self.clock: Clock = clock or SystemClock()
         self.state = StateDir(self.settings.state_dir)
         self.registry = Registry()
+        self.timetable = Timetable()
         self.arounds: list[Around] = []
         self._before_enqueue: list[BeforeEnqueue] = []
         self._policies: dict[tuple[str, str], Retry] = {}
@@ -84,6 +89,7 @@ class App:
         def register(function: Callable[P, R]) -> Task[P, R]:
             task = Task(function, name or name_of(function), _options(function, options), self)
             self.registry.add(task)
+            self.timetable.claim(task)
             return task
 
         return register if function is None else register(function)
@@ -106,6 +112,30 @@ class App:
             return task
 
         return register if function is None else register(function)
+
+    def cron(
+        self,
+        cron: str,
+        /,
+        *,
+        tz: str = UTC,
+        missed: Missed = "once",
+        args: Mapping[str, object] | None = None,
+        queue: str | None = None,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Enqueue a task again and again: `@app.cron("30 2 * * *", tz="Europe/Berlin")` above or below `@app.task`.
+
+        `missed` says what becomes of runs that no tick saw: one run for all of them (`once`), none (`skip`), or `all`.
+        `args` are arguments by name; `name` tells apart several schedules of one task. Raises UsageError.
+        """
+        schedule = Schedule(name or "", "", cron, tz, dict(args or {}), missed, queue)
+
+        def mark(marked: F) -> F:
+            self.timetable.add(marked, schedule)
+            return marked
+
+        return mark
 
     def dispatch(self, message: object, **delivery: Any) -> list[Ref]:
         """Put a message object into its queue, once for each of its handlers. `delivery` is as for `task.using`."""
@@ -134,7 +164,7 @@ class App:
         self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
     ) -> list[Ref]:
         """Write calls of a task as messages and put them into its queue. The tasks' own methods end here."""
-        queue = self._known_queue(delivery.queue or task.options.queue or DEFAULT_QUEUE)
+        queue = self.queue_for(task, delivery.queue)
         headers = self._headers(delivery.headers)
         now = self.clock.now()
         shared = (
@@ -192,8 +222,9 @@ class App:
 
         return json.dumps(headers).encode() if headers else b""
 
-    def _known_queue(self, queue: str) -> str:
-        settings = self.settings
+    def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:
+        """Return the queue for a call of a task. Raises UsageError for one that nobody serves."""
+        queue, settings = wanted or task.options.queue or DEFAULT_QUEUE, self.settings
         served = {name for group in settings.groups for name in group.queues}
         if queue in served or queue in settings.inline.queues or queue in settings.queues or not settings.groups:
             return queue

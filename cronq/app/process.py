@@ -153,7 +153,9 @@ def _leave_when_told(slot: Slot) -> None:
 def _import_app(site: Site, slot: Slot | None) -> App | None:
     """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
     try:
-        return load_app(site.settings)
+        app = load_app(site.settings)
+        _register_schedules(app)
+        return app
     except CronqError as error:
         reason = str(error)
         print(f"cronq: {reason}", file=sys.stderr)  # noqa: T201 - the output log
@@ -185,6 +187,16 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     slot.leave(reason, BROKEN if code else LEFT)
     _exit_soon()
     return code
+
+
+def _register_schedules(app: App) -> None:
+    """Tell the tick what recurs, before a successor takes over. What is wrong with that keeps nobody from consuming."""
+    from cronq.app.timetable import register
+
+    try:
+        register(app)
+    except Exception as error:  # arguments are encoded by the project's own types
+        emit("trouble", error=error)
 
 
 def _run(crew: Crew) -> tuple[str, int]:

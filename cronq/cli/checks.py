@@ -70,6 +70,7 @@ def _app(settings: Settings) -> Iterator[Finding]:
         yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
     yield from _routes(settings)
     yield from _lonely_tasks(settings, app)
+    yield from _schedules(app)
 
 
 def _routes(settings: Settings) -> Iterator[Finding]:
@@ -94,6 +95,15 @@ def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
                     f"task {task.name}: its queue {task.options.queue!r} is served by no group of [[consumers]]; "
                     f"there are {', '.join(known)}"
                 )
+
+
+def _schedules(app: App) -> Iterator[Finding]:
+    from cronq.app.timetable import entries
+
+    found = entries(app)
+    if found:
+        yield Fact("schedules", ", ".join(one.name for one in found))
+    yield from (Error(one.refused) for one in found if one.refused is not None)
 
 
 def _python(settings: Settings) -> Iterator[Finding]:

@@ -60,8 +60,10 @@ def _look(app: App) -> Status:
     """Look without leaving a trace: what was never used is empty, and need not be made for that."""
     from cronq.cli.storage import is_used
 
-    counts = app.transport.counts() if is_used(app.settings) else []
-    return look(app.settings, app.state, counts, app.clock)
+    if not is_used(app.settings):
+        return look(app.settings, app.state, [], app.clock)
+    refused = tuple(one.refused for one in app.transport.schedules() if one.refused is not None)
+    return look(app.settings, app.state, app.transport.counts(), app.clock)._replace(refused=refused)
 
 
 def _show(status: Status, found: tuple[str, ...]) -> None:

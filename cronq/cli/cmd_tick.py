@@ -8,10 +8,12 @@ import click
 
 from cronq.cli.common import config_option, settings_of
 from cronq.cli.ticking import make_supervisor, tick_once
+from cronq.cli.words import count
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.supervisor.plan import Plan
+    from cronq.supervisor.tick import Supervisor
 
 
 @click.command("tick")
@@ -67,9 +69,19 @@ def _show_plan(settings: Settings) -> int:
 
     supervisor = make_supervisor(settings, Detached())
     sight = see(supervisor)
-    for line in _lines(decide(settings, sight), sight.interval_s, settings):
+    for line in (*_lines(decide(settings, sight), sight.interval_s, settings), *_schedule_lines(supervisor)):
         click.echo(line)
     return 0
+
+
+def _schedule_lines(supervisor: Supervisor) -> list[str]:
+    from cronq.supervisor.recurring import due_now
+
+    return [
+        f"schedule {one.schedule.name}: "
+        + (f"enqueue {count(len(one.messages), 'message')}" if one.messages else "drop the runs that were missed")
+        for one in due_now(supervisor)
+    ]
 
 
 def _lines(plan: Plan, interval_s: float, settings: Settings) -> list[str]:

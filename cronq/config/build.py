@@ -13,8 +13,9 @@ from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Autoscale, 
 if TYPE_CHECKING:
     from cronq.config.layers import Tree
     from cronq.config.nodes import Table
+    from cronq.schedule import Schedule
 
-TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "state_dir", "code_marker")
+TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "schedule", "state_dir", "code_marker")
 
 
 def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
@@ -30,6 +31,7 @@ def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
         queues=_queues(tree.get("queues", {}), tree.get("presets", {})),
         routing=MappingProxyType(tree.get("routing", {})),
         inline=_inline(tree.get("inline", {}), groups),
+        schedules=_schedules(tree.get("schedule", {})),
         **_failures(tree.get("failures", {})),
         **fields(plain, MAIN),
     )
@@ -73,3 +75,11 @@ def _queue(name: str, given: Tree, presets: Tree) -> Queue:
 
 def _failures(given: Tree) -> dict[str, Any]:
     return {"failures_keep_s": given["keep"]} if given else {}
+
+
+def _schedules(given: Tree) -> tuple[Schedule, ...]:
+    if not given:
+        return ()
+    from cronq.schedule import Schedule
+
+    return tuple(Schedule(name, **schedule) for name, schedule in given.items())

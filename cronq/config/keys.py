@@ -5,7 +5,7 @@ from __future__ import annotations
 from cronq.config import kinds
 from cronq.config.kinds import absolute_path, choice, duration, number, or_word, path, paths, queue_names, text, whole
 from cronq.config.nodes import Kind, Listed, Named, Table
-from cronq.config.settings import AUTO
+from cronq.config.settings import AUTO, MISSED
 
 OFF = "off"
 MEGABYTES = (16, 1_048_576)
@@ -69,6 +69,19 @@ INLINE = Table(
 
 FAILURES = Table({"keep": duration("1m", "3650d", "30d")})
 
+TASK = text(kinds.is_task_name, kinds.TASK_NAME_WANTS, '"shop.tasks.clean_up"')
+CRON = text(kinds.is_cron, kinds.CRON_WANTS, '"30 2 * * *"')
+SCHEDULE = Table(
+    {
+        "task": TASK,
+        "cron": CRON,
+        "tz": text(kinds.is_zone, 'the name of a time zone such as "Europe/Berlin"', '"UTC"'),
+        "missed": choice(MISSED),
+        "queue": text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"'),
+        "args": kinds.arguments("{ days = 30 }"),
+    }
+)
+
 TRANSPORT = Kind(kinds.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"', "text")
 ROUTE = text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"')
 NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can set no more", "[]", "list")
@@ -92,6 +105,7 @@ MAIN = Table(
         "routing": Named(ROUTE, kinds.is_dotted_name, kinds.DOTTED_NAME_WANTS),
         "inline": INLINE,
         "failures": FAILURES,
+        "schedule": Named(SCHEDULE, kinds.is_label, kinds.LABEL_WANTS),
     }
 )
 

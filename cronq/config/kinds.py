@@ -20,6 +20,10 @@ RESERVED_GROUPS = ("inline", "tick")
 QUEUE_NAME_WANTS = "a queue name: 1 to 64 letters, digits, _ . - and no dot in front"
 DOTTED_NAME_WANTS = 'the dotted name of a class in quotes, for example "shop.messages.CreateZip"'
 LABEL_WANTS = "1 to 40 letters, digits, _ and -"
+TASK_NAME_WANTS = "the name of a task, module and function"
+CRON_WANTS = "five fields (minute, hour, day, month, weekday), or @hourly, @daily, @weekly, @monthly, @yearly"
+CRON_ALIASES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
+CRON_LETTERS = LETTERS | set("*/,#? ")
 LATER_SCHEMES = ("postgresql", "postgres", "mysql", "mariadb", "redis", "rediss", "valkey", "amqp", "amqps")
 
 
@@ -137,6 +141,27 @@ def queue_names(wants: str, at_least: int = 0) -> Kind:
     return Kind(accept, wants, '["high", "normal"]', "list")
 
 
+def arguments(example: str) -> Kind:
+    """Return the kind of a table of arguments by name, kept as JSON has them: a date becomes text."""
+
+    def accept(value: object) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return {name: _plain(given) for name, given in value.items()}
+        raise ValueError
+
+    return Kind(accept, "a table of arguments by name", example)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(given) for name, given in value.items()}
+    if isinstance(value, list):
+        return list(map(_plain, value))
+    if isinstance(value, float) and not -float("inf") < value < float("inf"):
+        raise ValueError(f"must not hold {value}: JSON has no such number")
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
 def refuse_bad_queue_names(names: Iterable[object]) -> None:
     """Raise ValueError, which names the culprit, unless all are queue names and no two are the same."""
     seen = set()
@@ -159,6 +184,20 @@ def is_label(name: str) -> bool:
 
 def is_group_name(name: str) -> bool:
     return is_label(name) and name not in RESERVED_GROUPS
+
+
+def is_task_name(name: str) -> bool:
+    return bool(name) and name.isprintable() and " " not in name
+
+
+def is_cron(expression: str) -> bool:
+    """Tell whether it has the form of a cron expression. Its meaning is checked when it is stored: croniter is dear."""
+    has_five = len(expression.split()) == 5 and CRON_LETTERS.issuperset(expression)
+    return has_five or expression in CRON_ALIASES
+
+
+def is_zone(name: str) -> bool:
+    return bool(name) and name[0] not in "/." and LETTERS.issuperset(name.replace("/", "").replace("+", ""))
 
 
 def is_prefix(name: str) -> bool:

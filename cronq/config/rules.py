@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cronq.config.keys import CRON, TASK
 from cronq.config.layers import place_of
 from cronq.config.nodes import BROKEN
 from cronq.config.settings import DEFAULT_QUEUES, Autoscale, Inline
@@ -23,6 +24,7 @@ def complaints(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     """Yield what does not fit together; values that were refused on their own are passed over."""
     yield from _about_groups(tree, layers)
     yield from _about_presets(tree, layers)
+    yield from _about_schedules(tree, layers)
     yield from _about_queues(tree, layers)
 
 
@@ -56,6 +58,14 @@ def _about_presets(tree: Tree, layers: list[Layer]) -> Iterator[str]:
             yield f"{place} = {show(preset)}: must be the name of a [presets.NAME] table; {meant(preset, presets)}"
 
 
+def _about_schedules(tree: Tree, layers: list[Layer]) -> Iterator[str]:
+    """What a schedule needs may stand in the file and the rest in [env.*], so it is looked for in the whole."""
+    for name, given in _whole(tree.get("schedule"), dict).items():
+        for key, kind in (("task", TASK), ("cron", CRON)):
+            if given is not BROKEN and key not in given:
+                yield f"{place_of(layers, 'schedule', name).key(key)} is missing: {kind.must_be()}"
+
+
 def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     known = _known_queues(tree)
     if known is None:
@@ -65,6 +75,10 @@ def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:
         if queue not in known:
             yield f"{place_of(layers, 'inline', 'queues')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
     yield from _about_routes(tree, layers, known | _served_inline(tree))
+    for name, schedule in _whole(tree.get("schedule"), dict).items():
+        queue = _whole(schedule, dict).get("queue", BROKEN)
+        if queue is not BROKEN and queue not in known | _served_inline(tree):
+            yield f"{place_of(layers, 'schedule', name, 'queue')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 
 def _about_routes(tree: Tree, layers: list[Layer], known: set[str]) -> Iterator[str]:

@@ -8,13 +8,19 @@ No `from __future__ import annotations` here: NamedTuple would compile every ann
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from cronq.schedule import Schedule  # which most configurations have none of
 
 AUTO: Literal["auto"] = "auto"
 InlineMode = Literal["auto", "inline", "spawn", "off"]
 InlineWhen = Literal["absent", "unattended"]
 Durability = Literal["full", "normal"]
 AckMode = Literal["batch", "each"]
+
+
+MISSED = ("once", "skip", "all")
 
 
 class Autoscale(NamedTuple):
@@ -95,6 +101,7 @@ class Settings(NamedTuple):
     queues: Mapping[str, Queue] = MappingProxyType({})
     routing: Mapping[str, str] = MappingProxyType({})
     inline: Inline = Inline()
+    schedules: tuple["Schedule", ...] = ()
 
     def queue(self, name: str) -> Queue:
         """Return the settings of queue `name`, the defaults when the file does not mention it."""

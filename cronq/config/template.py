@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.config.durations import format_duration
-from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET
+from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET, SCHEDULE
 from cronq.config.nodes import Kind
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Group, Inline, Queue, Settings
+from cronq.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,6 +71,15 @@ BODY = """\
 # [routing]
 # "shop.messages.CreateZip" = "low"  # a message class and its queue
 
+# What runs again and again; `@app.cron("30 2 * * *")` above a task does the same in code.
+# [schedule.nightly]
+# task = "shop.tasks.clean_up"  # module and function
+# cron = "30 2 * * *"  # minute, hour, day, month, weekday, as in a crontab
+# tz = {schedule[tz]}  # whose clock that is: "Europe/Berlin"
+# missed = {schedule[missed]}  # runs that no tick saw: made up for "once", "all", or "skip"
+# queue = "low"  # instead of the task's own
+# args = {{ days = 30 }}  # by name
+
 # [env.staging]
 # max_processes = 2  # any key above, used when CRONQ_ENV=staging
 """
@@ -96,6 +106,7 @@ def template(app: str | None) -> str:
         inline=written(INLINE, Inline._field_defaults),
         failures=written(FAILURES, {"keep_s": top["failures_keep_s"]}),
         queue=written(PRESET, Queue._field_defaults),
+        schedule=written(SCHEDULE, Schedule._field_defaults),
     )
     return "\n".join(map(_aligned, text.splitlines())) + "\n"
 

@@ -39,6 +39,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}"
     ),
     "trouble": lambda facts: f"waiting for better times: {facts['error']}",
+    "scheduled": lambda facts: (
+        f"schedule {facts['schedule']}: enqueued {', '.join(message.id for message in facts['messages'])}"
+    ),
+    "schedule_refused": lambda facts: f"refused: {facts['reason']}",
     "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
     "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",
     "inline_spawned": lambda facts: f"no consumer lives: started one for {facts['target']} from a web request",

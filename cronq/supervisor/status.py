@@ -73,7 +73,10 @@ class QueueStatus(NamedTuple):
 
 
 class Status(NamedTuple):
-    """One look at everything. `others` are consumers outside the groups: started by hand, or web processes."""
+    """One look at everything. `others` are consumers outside the groups: started by hand, or web processes.
+
+    `refused` says of schedules why they never run.
+    """
 
     at: float
     config: str | None
@@ -82,6 +85,7 @@ class Status(NamedTuple):
     groups: tuple[GroupStatus, ...]
     others: tuple[Worker, ...]
     queues: tuple[QueueStatus, ...]
+    refused: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:

@@ -50,6 +50,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
     try:
         if from_cron:
             _note_time(supervisor)
+        _enqueue_recurring(supervisor, from_cron)
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)
         tidy(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock.now())
@@ -67,6 +68,18 @@ def _note_time(supervisor: Supervisor) -> None:
         if not is_pressure(error):
             raise
         emit("pressure", what=f"noting the time of a tick ({error.strerror})")
+
+
+def _enqueue_recurring(supervisor: Supervisor, from_cron: bool) -> None:
+    """Enqueue schedules that are due, before depths are read: their consumers are started by the same tick.
+
+    The configuration of a tick that a consumer runs may be older than what cron's ticks have read since.
+    """
+    stored = supervisor.transport.schedules()
+    if stored or supervisor.settings.schedules:
+        from cronq.supervisor.recurring import run_due
+
+        run_due(supervisor, stored, declares=from_cron)
 
 
 def see(supervisor: Supervisor) -> Sight:

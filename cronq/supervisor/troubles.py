@@ -20,6 +20,7 @@ def troubles(status: Status) -> tuple[str, ...]:
     return (
         *_of_cron(status),
         *(text for group in status.groups for text in _of_group(group)),
+        *status.refused,
         *(text for queue in status.queues for text in _of_queue(queue, status)),
     )
 

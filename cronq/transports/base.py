@@ -71,6 +71,50 @@ class Rescued(NamedTuple):
         return cls(released=kinds.count(Release), failed=kinds.count(Fail), finished=kinds.count(Ack))
 
 
+class StoredSchedule(NamedTuple):
+    """A schedule as the transport keeps it. `source` says who declared it: the project's `code`, or its `config`.
+
+    `spec` is JSON: task, cron, tz, args, missed, queue, max_attempts. `declared` is what its source said, to see
+    whether that has changed; `timing` the part of it that decides when it is due.
+    `next_at` None: never, because it was `refused`, for the reason there.
+    """
+
+    source: str
+    name: str
+    declared: str
+    timing: str
+    spec: bytes
+    next_at: float | None
+    refused: str | None = None
+    last_at: float | None = None
+    last_message_id: str | None = None
+
+
+class Firing(NamedTuple):
+    """A due schedule: its messages, and when it is due next. Without messages the missed runs are dropped."""
+
+    schedule: StoredSchedule
+    next_at: float
+    messages: Sequence[Message]
+
+
+CLOCK_WAS_WRONG_S = 86400.0  # by which no clock is corrected that was right before
+
+
+def redeclared(old: StoredSchedule | None, new: StoredSchedule, now: float) -> StoredSchedule:
+    """Return a schedule as it is to be stored: one that is due at the same times as before keeps its place in them.
+
+    Unless that place was found by a clock that was far ahead: then it would wait for that day.
+    """
+    if old is None:
+        return new
+    ran = new._replace(last_at=old.last_at, last_message_id=old.last_message_id)
+    if new.refused is not None:
+        return ran
+    was_ahead = old.last_at is not None and old.last_at > now + CLOCK_WAS_WRONG_S
+    return ran if old.timing != new.timing or old.next_at is None or was_ahead else ran._replace(next_at=old.next_at)
+
+
 def verdict(message: Message, evidence: Evidence) -> Outcome:
     """Say what becomes of a message whose consumer died."""
     if message.position < evidence.finished_below:
@@ -144,6 +188,21 @@ class Transport(ABC):
     @abstractmethod
     def prune(self, failed_keep_s: float, at_most: int) -> int:
         """Delete results and failures whose retention is over, at most so many; return how many."""
+
+    @abstractmethod
+    def schedules(self) -> list[StoredSchedule]:
+        """Return every schedule, by name."""
+
+    @abstractmethod
+    def declare(self, source: str, schedules: Sequence[StoredSchedule]) -> None:
+        """Store what `source` declares in place of what it declared before; see `redeclared`."""
+
+    @abstractmethod
+    def fire(self, firing: Firing) -> bool:
+        """Enqueue the messages of a due schedule and set its next time, in one commit.
+
+        False, and nothing done, when its `next_at` is no longer what the firing says: somebody else has fired it.
+        """
 
     def is_busy(self) -> bool:
         """Tell a signal handler whether this thread is in the middle of a transaction; True also when unknown."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cronq.clock import SystemClock
 from cronq.ids import enqueued_at
 from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
-from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, verdict
+from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, redeclared, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cronq.clock import Clock
+    from cronq.transports.base import Firing, StoredSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class MemoryTransport(Transport):
         self._clock = clock or SystemClock()
         self._rows: dict[str, _Row] = {}
         self._paused: set[str] = set()
+        self._schedules: dict[tuple[str, str], StoredSchedule] = {}
         self._guard = threading.RLock()
 
     def enqueue(self, messages: Sequence[Message]) -> None:
@@ -201,6 +203,30 @@ class MemoryTransport(Transport):
                 self._paused.add(queue)
             else:
                 self._paused.discard(queue)
+
+    def schedules(self) -> list[StoredSchedule]:
+        with self._guard:
+            return sorted(self._schedules.values(), key=lambda one: (one.name, one.source))
+
+    def declare(self, source: str, schedules: Sequence[StoredSchedule]) -> None:
+        with self._guard:
+            now, before = self._clock.now(), self._schedules
+            kept = {key: one for key, one in before.items() if one.source != source}
+            new = {(source, one.name): redeclared(before.get((source, one.name)), one, now) for one in schedules}
+            self._schedules = kept | new
+
+    def fire(self, firing: Firing) -> bool:
+        key = firing.schedule[:2]
+        with self._guard:
+            stored = self._schedules.get(key)
+            if stored is None or stored.next_at != firing.schedule.next_at:
+                return False
+            self.enqueue(firing.messages)
+            fired = stored._replace(next_at=firing.next_at)
+            if firing.messages:
+                fired = fired._replace(last_at=self._clock.now(), last_message_id=firing.messages[-1].id)
+            self._schedules[key] = fired
+        return True
 
     def close(self) -> None:
         """Nothing to give up: the messages live as long as this object."""

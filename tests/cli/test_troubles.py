@@ -25,6 +25,10 @@ def test_an_installation_that_works_has_none() -> None:
     assert troubles(FINE) == ()
 
 
+def test_a_schedule_that_was_refused_is_one() -> None:
+    assert troubles(FINE._replace(refused=("schedule nightly: never comes",))) == ("schedule nightly: never comes",)
+
+
 def test_a_tick_that_is_three_intervals_late_is_one() -> None:
     assert [len(troubles(with_cron(last_tick_s=late))) for late in (180.0, 181.0)] == [0, 1]
 

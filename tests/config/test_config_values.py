@@ -197,7 +197,7 @@ def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
         (GROUP + "nice = 20", "consumers[0] (high): nice = 20: must be a whole number from 0 to 19"),
         (GROUP + GROUP, 'consumers[1] (high): name = "high": must be another name, consumers[0] has this one'),
         ("max_proceses = 1", "max_proceses = 1: is no key of cronq; did you mean max_processes?"),
-        ("[schedule.nightly]", "schedule = a table: is no key of cronq; known are app"),
+        ("[zzz.nightly]", "zzz = a table: is no key of cronq; known are app"),
         ("[web]", "web = a table: is no key of cronq"),
         ("[env.test.inline]\nmode = 'of'", 'env.test.inline.mode = "of": must be one of'),
         ("[env.'a b']", 'env."a b" = a table: the name must be 1 to 40 letters'),

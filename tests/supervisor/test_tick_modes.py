@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -57,6 +58,44 @@ def test_an_idle_tick_imports_nothing_expensive(project):
     code = f"import sys; from cronq.cli.entry import run; run({words}); print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert EXPENSIVE.intersection(imported) == set()
+
+
+NOON = """
+[schedule.noon]
+task = "tasks.note"
+cron = "0 12 * * *"
+tz = "UTC"
+args = { text = "noon" }
+"""
+
+
+def test_an_idle_tick_with_schedules_compares_numbers_only(project):
+    project.write("cronq.toml", CONFIG.replace("2s", "60s") + NOON)
+    project.started()
+    words = ["tick", "--config", project.config]
+    code = f"import sys; from cronq.cli.entry import run; run({words}); print(*sys.modules)"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert (EXPENSIVE | {"zoneinfo", "cronq.cron_times"}).intersection(imported) == set()
+    assert [one.name for one in project.app.transport.schedules()] == ["noon"]
+
+
+def test_a_due_schedule_is_enqueued_by_one_of_many_ticks_and_run(project):
+    project.write("cronq.toml", CONFIG + NOON.replace("tz", "missed = 'all'\ntz"))
+    project.started()
+    make_due(project)
+    assert "schedule noon: enqueue 2 messages" in cronq(project, "tick", "--dry-run").communicate(timeout=10)[0]
+    ticks = [cronq(project, "tick") for _ in range(4)]
+    assert [tick.communicate(timeout=10)[0] for tick in ticks] == [""] * 4
+    wait_until(lambda: len(project.read("ran")) >= 2)
+    project.tick()
+    assert (project.read("ran"), project.log().count("schedule noon: enqueued")) == (["noon"] * 2, 1)
+
+
+def make_due(project: Project) -> None:
+    """Set the next time, the noon to come, back by two days, as if no tick had come since."""
+    database = sqlite3.connect(f"{project.state.path}/queue.db", isolation_level=None)
+    database.execute("UPDATE schedules SET next_at = next_at - 2 * 86400")
+    database.close()
 
 
 def test_an_idle_tick_writes_nothing_into_the_database(project):

@@ -9,7 +9,7 @@ import pytest
 
 from cronq.ids import new_id
 from cronq.message import Ack, Fail, Message, Release, State
-from cronq.transports.base import Evidence, Transport, Want
+from cronq.transports.base import CLOCK_WAS_WRONG_S, Evidence, Firing, StoredSchedule, Transport, Want
 from tests.clocks import FakeClock
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ OTHER = "web1/high.1/101/6/boot0001"
 
 def message(queue: str = "high", **fields: object) -> Message:
     return Message(**{"id": new_id(), "queue": queue, "task": "shop:send", "body": b'{"to":"ada"}', **fields})  # type: ignore[arg-type]
+
+
+def schedule(name: str = "nightly", source: str = "code", **fields: object) -> StoredSchedule:
+    known = {"declared": "x", "timing": "0 3 * * * UTC", "spec": b'{"task":"shop:send"}', "next_at": 1e9 + 60, **fields}
+    return StoredSchedule(source, name, **known)  # type: ignore[arg-type]
 
 
 class TransportContract(ABC):
@@ -296,3 +301,84 @@ class TransportContract(ABC):
     def test_a_body_of_raw_bytes_survives(self, transport):
         transport.enqueue([message(body=b"\xff\x00 not json")])
         assert self.reserve(transport).messages[0].body == b"\xff\x00 not json"
+
+    # schedules
+
+    def test_a_declared_schedule_is_stored_as_it_is(self, transport):
+        given = schedule()
+        transport.declare("code", [given])
+        assert transport.schedules() == [given]
+
+    def test_schedules_are_listed_by_name(self, transport):
+        transport.declare("code", [schedule("b"), schedule("a")])
+        transport.declare("config", [schedule("b", "config")])
+        assert [one[:2] for one in transport.schedules()] == [("code", "a"), ("code", "b"), ("config", "b")]
+
+    def test_a_schedule_that_its_source_no_longer_declares_is_gone(self, transport):
+        transport.declare("code", [schedule("a"), schedule("b")])
+        transport.declare("config", [schedule("c", "config")])
+        transport.declare("code", [schedule("b")])
+        assert [one.name for one in transport.schedules()] == ["b", "c"]
+
+    def test_declaring_again_keeps_the_next_time_and_takes_over_the_rest(self, transport):
+        transport.declare("code", [schedule()])
+        transport.declare("code", [schedule(next_at=2e9, spec=b"{}", declared="y")])
+        assert transport.schedules() == [schedule(spec=b"{}", declared="y")]
+
+    def test_another_timing_takes_over_the_next_time_as_well(self, transport):
+        transport.declare("code", [schedule()])
+        changed = schedule(next_at=2e9, timing="0 4 * * * UTC")
+        transport.declare("code", [changed])
+        assert transport.schedules() == [changed]
+
+    def test_a_schedule_that_was_refused_begins_anew_when_it_is_right(self, transport):
+        transport.declare("code", [schedule(next_at=None, refused="no task")])
+        transport.declare("code", [schedule()])
+        assert transport.schedules() == [schedule()]
+
+    def test_a_fired_schedule_has_its_message_and_its_next_time(self, transport, clock):
+        stored, sent = schedule(), message()
+        transport.declare("code", [stored])
+        assert transport.fire(Firing(stored, 1e9 + 120, [sent]))
+        (after,) = transport.schedules()
+        assert after == stored._replace(next_at=1e9 + 120, last_at=clock.now(), last_message_id=sent.id)
+        assert [one.id for one in self.reserve(transport).messages] == [sent.id]
+
+    def test_two_that_fire_the_same_time_fire_once(self, transport):
+        stored = schedule()
+        transport.declare("code", [stored])
+        answers = [transport.fire(Firing(stored, 1e9 + 120, [message()])) for _ in range(2)]
+        assert (answers, transport.depth(["high"], 5)) == ([True, False], 1)
+
+    def test_a_schedule_that_is_gone_does_not_fire(self, transport):
+        assert not transport.fire(Firing(schedule(), 2e9, [message()]))
+        assert transport.depth(["high"], 5) == 0
+
+    def test_skipped_runs_move_the_next_time_only(self, transport):
+        transport.declare("code", [schedule()])
+        assert transport.fire(Firing(schedule(), 2e9, []))
+        assert transport.schedules() == [schedule(next_at=2e9)]
+
+    def test_a_firing_whose_messages_cannot_be_stored_changes_nothing(self, transport):
+        stored = schedule()
+        transport.declare("code", [stored])
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            transport.fire(Firing(stored, 2e9, [message(id="no id", available_at=None)]))
+        assert transport.schedules() == [stored]
+
+    def test_a_time_found_by_a_clock_that_was_far_ahead_is_found_anew(self, transport, clock):
+        stored = schedule()
+        transport.declare("code", [stored])
+        clock.advance(9 * CLOCK_WAS_WRONG_S)
+        transport.fire(Firing(stored, 1e9 + 10 * CLOCK_WAS_WRONG_S, [message()]))
+        clock.advance(-9 * CLOCK_WAS_WRONG_S)
+        transport.declare("code", [schedule(next_at=1e9 + 60)])
+        assert transport.schedules()[0].next_at == 1e9 + 60
+
+    def test_a_clock_that_is_set_back_a_little_changes_no_next_time(self, transport, clock):
+        stored = schedule()
+        transport.declare("code", [stored])
+        transport.fire(Firing(stored, 1e9 + 7200, [message()]))
+        clock.advance(-3600)
+        transport.declare("code", [schedule(next_at=1e9 + 60)])
+        assert transport.schedules()[0].next_at == 1e9 + 7200

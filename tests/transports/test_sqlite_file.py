@@ -304,6 +304,21 @@ def test_an_unfinished_migration_is_completed_by_the_next_opener(path, state):
     transport.close()
 
 
+def test_a_file_from_before_schedules_is_migrated_and_keeps_its_messages(path):
+    sent = message()
+    once(path, sent)
+    made_by_sqlite(
+        path,
+        "DROP TABLE schedules",
+        "DELETE FROM _sqlite_migrations WHERE name = 'recurring_schedules'",
+        "PRAGMA user_version = 1",
+    )
+    transport = SqliteTransport(path)
+    assert transport.schedules() == []
+    assert (pragma(transport, "user_version"), transport.find(sent.id).message) == (VERSION, sent)
+    transport.close()
+
+
 KILLED = """
 import sqlite3
 from cronq.transports.sqlite import SqliteTransport

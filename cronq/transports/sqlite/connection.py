@@ -207,10 +207,13 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+_OWN_TABLES = {"_sqlite_migrations", "messages", "paused", "schedules", "sqlite_sequence"}
+
+
 def _is_half_made(connection: sqlite3.Connection) -> bool:
     """Tell whether a first migration was cut short: its own table of migrations is there and nothing foreign."""
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return "_sqlite_migrations" in names and names <= {"_sqlite_migrations", "messages", "paused", "sqlite_sequence"}
+    return "_sqlite_migrations" in names and names <= _OWN_TABLES
 
 
 def _close_before_fork() -> None:

@@ -53,12 +53,33 @@ _INDEXES = (
 )
 
 
+_SCHEDULES = """
+CREATE TABLE schedules (
+    source          TEXT NOT NULL,            -- who declares it: code or config
+    name            TEXT NOT NULL,
+    declared        TEXT NOT NULL,            -- what the source said, compared to see whether that has changed
+    timing          TEXT NOT NULL,            -- what decides when it is due
+    spec            BLOB NOT NULL,            -- JSON: task, cron, tz, args, missed, queue, max_attempts
+    next_at         REAL,                     -- NULL: never, it was refused
+    refused         TEXT,
+    last_at         REAL,
+    last_message_id TEXT,
+    PRIMARY KEY (source, name)
+) WITHOUT ROWID
+"""
+
+
 @migrations()
 def messages_and_paused_queues(db: Database) -> None:
     db.execute(_MESSAGES)
     for index in _INDEXES:
         db.execute(index)
     db["paused"].create({"queue": str}, pk="queue")  # type: ignore[union-attr]
+
+
+@migrations()
+def recurring_schedules(db: Database) -> None:
+    db.execute(_SCHEDULES)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -89,3 +89,11 @@ SELECT EXISTS (SELECT 1 FROM messages WHERE state = 'failed' AND finished_at <= 
     OR EXISTS (SELECT 1 FROM messages WHERE state = 'done' AND keep_until <= ?)"""
 PAUSE = "INSERT OR IGNORE INTO paused (queue) VALUES (?)"
 RESUME = "DELETE FROM paused WHERE queue = ?"
+
+_SCHEDULE = "source, name, declared, timing, spec, next_at, refused, last_at, last_message_id"  # transports/base.py
+SCHEDULES = f"SELECT {_SCHEDULE} FROM schedules ORDER BY name, source"  # noqa: S608
+FORGET_SCHEDULES = "DELETE FROM schedules WHERE source = ?"
+DECLARE = f"INSERT INTO schedules ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_IF_NOT_FIRED = "WHERE source = ? AND name = ? AND next_at = ?"
+FIRE = f"UPDATE schedules SET next_at = ?, last_at = ?, last_message_id = ? {_IF_NOT_FIRED}"  # noqa: S608
+SKIP = f"UPDATE schedules SET next_at = ? {_IF_NOT_FIRED}"  # noqa: S608

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.clock import SystemClock
 from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
-from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, verdict
+from cronq.transports.base import (
+    Evidence,
+    Exchange,
+    Firing,
+    Held,
+    Rescued,
+    StoredSchedule,
+    Transport,
+    Want,
+    redeclared,
+    verdict,
+)
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S, Connections
 
@@ -38,9 +49,8 @@ class SqliteTransport(Transport):
 
     def enqueue(self, messages: Sequence[Message]) -> None:
         now = self._clock.now()
-        rows = [(bytes.fromhex(message.id), *message[1:], _waiting_state(message, now)) for message in messages]
         with self._connections.write() as connection:
-            connection.executemany(sql.ENQUEUE, rows)
+            _enqueue(connection, messages, now)
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if not outcomes and want is not None and not self.depth(want.queues, 1):
@@ -152,12 +162,41 @@ class SqliteTransport(Transport):
             failed = connection.execute(sql.PRUNE_FAILED, (now - failed_keep_s, at_most)).rowcount
             return failed + connection.execute(sql.PRUNE_DONE, (now, at_most - failed)).rowcount
 
+    def schedules(self) -> list[StoredSchedule]:
+        with self._connections.read() as connection:
+            return [StoredSchedule(*row) for row in connection.execute(sql.SCHEDULES)]
+
+    def declare(self, source: str, schedules: Sequence[StoredSchedule]) -> None:
+        now = self._clock.now()
+        with self._connections.write() as connection:
+            before = {row[:2]: StoredSchedule(*row) for row in connection.execute(sql.SCHEDULES).fetchall()}
+            connection.execute(sql.FORGET_SCHEDULES, (source,))
+            rows = [redeclared(before.get((source, one.name)), one, now) for one in schedules]
+            connection.executemany(sql.DECLARE, rows)
+
+    def fire(self, firing: Firing) -> bool:
+        now = self._clock.now()
+        ours = (firing.schedule.source, firing.schedule.name, firing.schedule.next_at)
+        with self._connections.write() as connection:
+            if not firing.messages:
+                return connection.execute(sql.SKIP, (firing.next_at, *ours)).rowcount == 1
+            last = (firing.next_at, now, firing.messages[-1].id)
+            if connection.execute(sql.FIRE, (*last, *ours)).rowcount == 0:
+                return False
+            _enqueue(connection, firing.messages, now)
+        return True
+
     def _write_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
         with self._connections.write() as connection:
             return connection.executemany(statement, rows).rowcount
 
     def close(self) -> None:
         self._connections.close()
+
+
+def _enqueue(connection: sqlite3.Connection, messages: Sequence[Message], now: float) -> None:
+    rows = [(bytes.fromhex(message.id), *message[1:], _waiting_state(message, now)) for message in messages]
+    connection.executemany(sql.ENQUEUE, rows)
 
 
 def _unpaused(connection: sqlite3.Connection, queues: Sequence[str]) -> Sequence[str]:
