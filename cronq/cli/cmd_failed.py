@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @config_option
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List messages that were given up, retry or remove them.
+    """List what was given up, retry or remove it.
 
     Without a command it lists them, as `cronq failed list`.
 
