@@ -1,7 +1,12 @@
 """A message, the states it can be in, and how an attempt at it can end."""
 
+from __future__ import annotations
+
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cronq.attempts import Attempt, Cause
 
 UNLIMITED = 0
 
@@ -45,26 +50,34 @@ class Ack(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Back to the queue, reservable after `delay_s`. `uncounted` takes the attempt back: it was never started."""
+    """Back to the queue, reservable after `delay_s`. `uncounted` takes the attempt back: it was never started.
+
+    With an `error` the attempt failed; `cause` says the same in parts.
+    """
 
     message: Message
     delay_s: float = 0.0
     error: str | None = None
     uncounted: bool = False
+    cause: Cause | None = None
 
 
 class Fail(NamedTuple):
-    """Into the failure queue, with the reason a person will read."""
+    """Into the failure queue, with the reason a person will read, and the same in parts."""
 
     message: Message
     error: str
+    cause: Cause | None = None
 
 
 Outcome = Ack | Release | Fail
 
 
 class Record(NamedTuple):
-    """Everything the transport knows of a message, for people: `cronq messages show`, `ref.refresh()`."""
+    """Everything the transport knows of a message, for people: `cronq messages show`, `ref.refresh()`.
+
+    `attempts` are the last ones that failed, the latest at the end.
+    """
 
     message: Message
     state: State
@@ -72,6 +85,9 @@ class Record(NamedTuple):
     error: str | None = None
     result: bytes | None = None
     finished_at: float | None = None
+    keep_until: float | None = None
+    error_class: str | None = None
+    attempts: tuple[Attempt, ...] = ()
 
 
 class QueueCounts(NamedTuple):

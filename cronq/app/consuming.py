@@ -13,7 +13,7 @@ from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, M
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import Rest
-from cronq.consumer.runner import Runner, Tasks
+from cronq.consumer.runner import Runner, Tasks, cause_of
 from cronq.host.bell import Bells
 from cronq.host.process import memory_mb
 from cronq.message import Ack, Fail
@@ -136,7 +136,9 @@ def run_here(app: App) -> None:
         try:
             outcome = runner.run(taken[0], call)
         except BaseException as error:
-            app.transport.exchange(NoPost.holder, [Fail(taken[0], f"{type(error).__name__}: {error}")], None)
+            cause = cause_of(error)
+            failed = Fail(taken[0], f"{cause.error_class}: {cause.text}", cause)
+            app.transport.exchange(NoPost.holder, [failed], None)
             raise
         if isinstance(outcome, Ack):
             app.transport.exchange(NoPost.holder, [outcome], None)

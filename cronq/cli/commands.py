@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CHAPTERS = {
     "Set up": ("init", "check", "crontab"),
-    "Look and steer": ("status", "queues", "schedule", "stop"),
+    "Look and steer": ("status", "queues", "schedule", "messages", "failed", "stop"),
     "Work by hand": ("enqueue", "drain"),
     "What cron runs": ("tick", "consume"),
 }

@@ -105,7 +105,8 @@ def refuse_unknown_queues(given: Sequence[str], known: Sequence[str]) -> None:
 
 
 def print_json(data: object) -> None:
-    click.echo(json.dumps(data, indent=2, default=str))
+    text = json.dumps(data, indent=2, default=str)
+    click.echo(text.replace("\x7f", "\\u007f"))  # the one control character that JSON lets pass
 
 
 def _place(error: BaseException) -> str:

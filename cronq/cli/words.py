@@ -54,6 +54,13 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def escaped(text: str) -> str:
+    """Return somebody else's text with its control characters spelled out, so that they are seen and do nothing."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
 def red(text: str) -> str:
     """Return text that is red on a terminal; click takes the colour away elsewhere."""
     return click.style(text, fg="red")

@@ -124,7 +124,7 @@ def paths(example: str) -> Kind:
 
 
 def _path(value: object) -> str:
-    if isinstance(value, str) and value and value.isprintable():
+    if isinstance(value, str) and value.strip() and value.isprintable():
         return os.path.expanduser(value) if value.startswith("~/") else value
     raise ValueError
 

@@ -6,6 +6,7 @@ import gc
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cronq.attempts import Cause
 from cronq.consumer.batch import TARGET_S
 from cronq.errors import TransportError
 from cronq.events import emit
@@ -172,7 +173,8 @@ class Consumer:
         try:
             return self._runner.run(message, call)
         except BaseException as error:  # the process is told to end: give the message back and let it
-            self._ended.append(Release(message, error=f"interrupted by {type(error).__name__}"))
+            said = f"interrupted by {type(error).__name__}"
+            self._ended.append(Release(message, error=said, cause=Cause(type(error).__name__, said)))
             raise
 
     def _run_once_at_most(self, message: Message, call: Call) -> None:

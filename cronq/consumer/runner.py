@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cronq.attempts import EXPIRED, Cause
 from cronq.consumer.alarm import NoTimer, Timer
 from cronq.consumer.durations import Durations
 from cronq.context import Context
@@ -70,12 +71,13 @@ class Runner:
     def prepare(self, message: Message) -> Call | Fail:
         """Find the task and read its arguments; what has no task or does not decode goes to the failure queue."""
         if message.expires_at is not None and message.expires_at <= self._clock.now():
-            return Fail(message, "expired before it could be run")
+            text = "expired before it could be run"
+            return Fail(message, text, Cause(EXPIRED, text))
         try:
             task = self._tasks.find(message.task)
             args, kwargs = task.codec.decode(message.body)
         except (UnknownTaskError, BodyError, UsageError) as error:
-            return Fail(message, str(error))
+            return Fail(message, str(error), cause_of(error))
         return Call(task, args, kwargs, self._tasks.timeout_s(task, message.queue))
 
     def run(self, message: Message, call: Call) -> Outcome:
@@ -89,7 +91,8 @@ class Runner:
             finally:
                 self.timer.stop()
         except self._survives as error:
-            return self._failed(message, call.task, error)
+            cause = cause_of(error, self._clock.monotonic() - began)
+            return self._failed(message, call.task, error, cause)
         self.durations.add(message.task, self._clock.monotonic() - began)
         return self._succeeded(message, call.task, value)
 
@@ -122,23 +125,37 @@ class Runner:
             emit("result_not_kept", message=message, error=str(error))
             return Ack(message, None, keep_s)
 
-    def _failed(self, message: Message, task: Task[..., Any], error: BaseException) -> Release | Fail:
+    def _failed(self, message: Message, task: Task[..., Any], error: BaseException, cause: Cause) -> Release | Fail:
         text = _describe(error)
         if isinstance(error, TaskTimeout):
             emit("timed_out", message=message)
         if task.options.ack_first:
             emit("ended_once", message=message, error=error)
-            return Fail(message, text)
+            return Fail(message, text, cause)
         decision = self._tasks.policy(task, message.queue).decide(message.attempt, error)
         if isinstance(decision, Again):
             emit("released", message=message, error=error, delay_s=decision.delay_s)
-            return Release(message, decision.delay_s, text)
+            return Release(message, decision.delay_s, text, cause=cause)
         emit("failed", message=message, error=error)
-        return Fail(message, text)
+        return Fail(message, text, cause)
 
 
 def _describe(error: BaseException) -> str:
     import traceback
 
     frames = traceback.format_exception(type(error), error, error.__traceback__)
-    return "".join(frames)[-_ERROR_LENGTH:]
+    return _storable("".join(frames)[-_ERROR_LENGTH:])
+
+
+def cause_of(error: BaseException, took_s: float | None = None) -> Cause:
+    """Return an exception in the parts that are stored; its own code, which makes its text, may fail again."""
+    try:
+        text = str(error)
+    except Exception as another:
+        text = f"its text cannot be had: {type(another).__name__}"
+    return Cause(type(error).__name__, _storable(text[:_ERROR_LENGTH]), took_s)
+
+
+def _storable(text: str) -> str:
+    """Return text that is Unicode all through: names of files may hold half characters, which no database takes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
+from cronq.attempts import CONSUMER_DIED, Cause
 from cronq.message import UNLIMITED, Ack, Fail, Release
+from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,9 +123,10 @@ def verdict(message: Message, evidence: Evidence) -> Outcome:
         return Ack(message)
     if evidence.certain and message.position != evidence.running:
         return Release(message, uncounted=True)
+    cause = Cause(CONSUMER_DIED, evidence.cause)
     if message.max_attempts != UNLIMITED and message.attempt >= message.max_attempts:
-        return Fail(message, evidence.cause)
-    return Release(message, error=evidence.cause)
+        return Fail(message, evidence.cause, cause)
+    return Release(message, error=evidence.cause, cause=cause)
 
 
 class Transport(ABC):
@@ -165,17 +168,28 @@ class Transport(ABC):
     def find(self, message_id: str) -> Record | None:
         """Return everything known of one message, None when it is gone or never was."""
 
-    @abstractmethod
     def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
         """Return messages in one state: the next to run first, the longest failed first, the first to go first."""
+        return self.select(Selection(state, queue, at_most=at_most))
 
     @abstractmethod
-    def revive(self, message_ids: Sequence[str]) -> int:
-        """Put failed messages back into their queues with all attempts before them; return how many."""
+    def select(self, selection: Selection) -> list[Record]:
+        """Return one page of the messages that a selection names."""
 
     @abstractmethod
-    def remove(self, message_ids: Sequence[str]) -> int:
-        """Delete messages that nobody has reserved; return how many."""
+    def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
+        """Put failed messages back into their queues with all attempts before them; return how many.
+
+        The first becomes available at `first_at` (now when None), each of the others `every_s` after the one before.
+        """
+
+    @abstractmethod
+    def amend(self, message_id: str, body: bytes) -> bool:
+        """Give a failed message other arguments; tell whether it was one."""
+
+    @abstractmethod
+    def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
+        """Delete messages that nobody has reserved, or those in the state `only`; return how many."""
 
     @abstractmethod
     def flush(self, queue: str) -> int:

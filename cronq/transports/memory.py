@@ -6,16 +6,19 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cronq.attempts import appended, failed_attempt, read
 from cronq.clock import SystemClock
 from cronq.ids import enqueued_at
 from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
 from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, redeclared, verdict
+from cronq.transports.selection import place, selects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cronq.clock import Clock
     from cronq.transports.base import Firing, StoredSchedule
+    from cronq.transports.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,9 @@ class _Row:
     error: str | None = None
     result: bytes | None = None
     finished_at: float | None = None
-    keep_until: float = 0.0
+    keep_until: float | None = None
+    error_class: str | None = None
+    history: str | None = None
 
 
 class MemoryTransport(Transport):
@@ -64,17 +69,22 @@ class MemoryTransport(Transport):
         now = self._clock.now()
         match outcome:
             case Ack(_, result, keep_s) if keep_s > 0:
-                self._put(row, State.DONE, result=result, finished_at=now, keep_until=now + keep_s)
+                done = replace(
+                    row, error=None, error_class=None, result=result, finished_at=now, keep_until=now + keep_s
+                )
+                self._put(done, State.DONE)
             case Ack():
                 del self._rows[row.message.id]
             case Release(_, delay_s, error, uncounted):
+                if error is not None:
+                    row = _remembering(row, outcome, holder, now)
                 message = row.message._replace(
                     available_at=now + delay_s if delay_s else row.message.available_at,
                     attempt=row.message.attempt - uncounted,
                 )
-                self._put(row, _waiting_state(message.available_at, now), message=message, error=error or row.error)
-            case Fail(_, error):
-                self._put(row, State.FAILED, error=error, finished_at=now)
+                self._put(row, _waiting_state(message.available_at, now), message=message)
+            case Fail():
+                self._put(_remembering(row, outcome, holder, now), State.FAILED, finished_at=now)
         return True
 
     def _put(self, row: _Row, state: State, **changes: Any) -> None:
@@ -161,21 +171,36 @@ class MemoryTransport(Transport):
             row = self._rows.get(message_id)
         return None if row is None else _record(row)
 
-    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+    def select(self, selection: Selection) -> list[Record]:
         with self._guard:
-            rows = self._where(lambda row: row.state is state and queue in {None, row.message.queue})
-        return [_record(row) for row in sorted(rows, key=_ORDERS[state])[:at_most]]
+            records = [_record(row) for row in self._rows.values()]
+        return sorted((one for one in records if selects(selection, one)), key=place)[: selection.at_most]
 
-    def revive(self, message_ids: Sequence[str]) -> int:
+    def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
+        now = self._clock.now()
+        revived = 0
         with self._guard:
-            rows = self._where(lambda row: row.state is State.FAILED and row.message.id in message_ids)
-            for row in rows:
-                message = row.message._replace(attempt=0, available_at=self._clock.now())
-                self._put(row, State.READY, message=message, finished_at=None)
-        return len(rows)
+            for number, message_id in enumerate(message_ids):
+                row = self._rows.get(message_id)
+                if row is not None and row.state is State.FAILED:
+                    at = (now if first_at is None else first_at) + number * every_s
+                    message = row.message._replace(attempt=0, available_at=at)
+                    self._put(row, _waiting_state(at, now), message=message, finished_at=None)
+                    revived += 1
+        return revived
 
-    def remove(self, message_ids: Sequence[str]) -> int:
-        return self._delete(lambda row: row.state is not State.RESERVED and row.message.id in message_ids)
+    def amend(self, message_id: str, body: bytes) -> bool:
+        with self._guard:
+            row = self._rows.get(message_id)
+            if row is None or row.state is not State.FAILED:
+                return False
+            self._put(row, State.FAILED, message=row.message._replace(body=body))
+        return True
+
+    def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
+        return self._delete(
+            lambda row: row.state is not State.RESERVED and only in {None, row.state} and row.message.id in message_ids
+        )
 
     def flush(self, queue: str) -> int:
         return self._delete(lambda row: row.state is not State.RESERVED and row.message.queue == queue)
@@ -184,7 +209,7 @@ class MemoryTransport(Transport):
         now = self._clock.now()
         return self._delete(
             lambda row: (
-                (row.state is State.DONE and row.keep_until <= now)
+                (row.state is State.DONE and (row.keep_until or 0.0) <= now)
                 or (row.state is State.FAILED and (row.finished_at or now) + failed_keep_s <= now)
             ),
             at_most,
@@ -232,18 +257,25 @@ class MemoryTransport(Transport):
         """Nothing to give up: the messages live as long as this object."""
 
 
-_ORDERS: dict[State, Callable[[_Row], tuple[Any, ...]]] = {
-    State.READY: lambda row: (row.message.queue, -row.message.priority, row.message.id),
-    State.DELAYED: lambda row: (row.message.queue, row.message.available_at, row.message.id),
-    State.RESERVED: lambda row: (row.message.id,),
-    State.FAILED: lambda row: (row.finished_at, row.message.id),
-    State.DONE: lambda row: (row.keep_until, row.message.id),
-}
-
-
 def _waiting_state(available_at: float, now: float) -> State:
     return State.DELAYED if available_at > now else State.READY
 
 
+def _remembering(row: _Row, outcome: Release | Fail, holder: str, now: float) -> _Row:
+    attempt = failed_attempt(outcome.message.attempt, outcome.error or "", outcome.cause, holder, now)
+    history = appended(row.history, attempt)
+    return replace(row, error=outcome.error, error_class=attempt.error_class, history=history)
+
+
 def _record(row: _Row) -> Record:
-    return Record(row.message, row.state, row.holder, row.error, row.result, row.finished_at)
+    return Record(
+        row.message,
+        row.state,
+        row.holder,
+        row.error,
+        row.result,
+        row.finished_at,
+        row.keep_until,
+        row.error_class,
+        read(row.history),
+    )

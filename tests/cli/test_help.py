@@ -34,9 +34,15 @@ def test_every_command_takes_config(help_text: str) -> None:
     assert "--config FILE" in help_text
 
 
-@pytest.mark.parametrize(
-    "words", [["check"], ["status"], ["queues", "list"], ["queues", "show"], ["schedule", "list"]], ids=" ".join
-)
+DATA = [
+    "check",
+    "status",
+    *(f"{name} {word}" for name in ("queues", "messages", "failed") for word in ("list", "show")),
+    "schedule list",
+]
+
+
+@pytest.mark.parametrize("words", [text.split() for text in DATA], ids=" ".join)
 def test_commands_that_print_data_take_json(words: list[str]) -> None:
     assert "--json" in CliRunner().invoke(cli, [*words, "--help"]).output
 

@@ -7,6 +7,7 @@ import pytest
 
 from cronq import Context, GiveUp, Retry, RetryLater, TaskTimeout
 from cronq.app.consuming import tasks_of
+from cronq.attempts import Cause
 from cronq.config.settings import Queue
 from cronq.consumer.runner import Call, Runner
 from cronq.message import Ack, Fail, Release
@@ -66,7 +67,8 @@ def test_a_task_whose_hints_broke_in_a_deploy_is_parked(bench):
 
 def test_an_expired_message_is_not_run(bench):
     expired = message(expires_at=bench.clock.now())
-    assert bench.runner.prepare(expired) == Fail(expired, "expired before it could be run")
+    text = "expired before it could be run"
+    assert bench.runner.prepare(expired) == Fail(expired, text, Cause("Expired", text))
 
 
 def test_a_message_is_run_until_the_moment_it_expires(bench):
@@ -253,3 +255,29 @@ def test_a_task_that_runs_at_most_once_is_not_retried_when_it_fails(bench):
     sent = message(task="once", body=b"{}", attempt=1)
     runner = Runner(tasks_of(bench.app), bench.clock)
     assert type(runner.run(sent, runner.prepare(sent))) is Fail
+
+
+def test_a_failed_attempt_tells_its_cause_in_parts(bench):
+    def task():
+        bench.clock.advance(2.5)
+        raise KeyError("ada")
+
+    assert bench.run(task).cause == Cause("KeyError", "'ada'", 2.5)
+
+
+def test_a_body_that_does_not_decode_has_an_error_class(bench):
+    assert bench.run(lambda: None, body=b"\xff").cause.error_class == "BodyError"
+
+
+def test_an_error_whose_text_fails_is_a_failed_attempt_like_others(bench):
+    class Odd(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert bench.run(raising(Odd())).cause == Cause("Odd", "its text cannot be had: ValueError", 0.0)
+
+
+def test_half_characters_in_an_error_are_escaped_so_that_it_can_be_stored(bench):
+    outcome = bench.run(raising(OSError("no file caf\udce9")))
+    assert outcome.cause.text == "no file caf\\udce9"
+    outcome.error.encode()

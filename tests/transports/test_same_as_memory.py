@@ -17,6 +17,7 @@ from cronq.transports.sqlite import SqliteTransport
 from tests.clocks import FakeClock
 
 QUEUES = ("high", "low")
+SETTLED = (State.RESERVED, State.FAILED, State.DONE)  # a delayed message is called ready by whoever looks first
 HOLDERS = ("h/high.0/1/1/b", "h/high.1/2/2/b")
 
 queues = st.sampled_from(QUEUES)
@@ -35,6 +36,7 @@ class SameAsMemory(RuleBasedStateMachine):
         self.taken: dict[str, list[Message]] = {holder: [] for holder in HOLDERS}
         self.position = 1
         self.acked = 0
+        self.removed = 0
 
     def both(self, name: str, *args: object) -> object:
         expected = getattr(self.memory, name)(*args)
@@ -84,6 +86,14 @@ class SameAsMemory(RuleBasedStateMachine):
     def revive(self, data) -> None:
         self.both("revive", data.draw(st.lists(st.sampled_from(self.ids or ["00"]), max_size=3, unique=True)))
 
+    @rule(data=st.data(), every_s=st.sampled_from([0.0, 5.0]), only=st.sampled_from([None, *SETTLED]))
+    def remove_or_spread(self, data, every_s, only) -> None:
+        ids = data.draw(st.lists(st.sampled_from(self.ids or ["00"]), max_size=2, unique=True))
+        if every_s:
+            self.both("revive", ids, None, every_s)
+        else:
+            self.removed += self.both("remove", ids, only)
+
     @rule(seconds=st.sampled_from([1.0, 5.0, 30.0]))
     def wait(self, seconds) -> None:
         self.clock.advance(seconds)
@@ -96,7 +106,7 @@ class SameAsMemory(RuleBasedStateMachine):
             ("counts", ()),
             ("depth", (QUEUES, 100)),
             ("depth", (("low",), 2)),
-            ("browse", (State.FAILED,)),
+            *[("browse", (state,)) for state in SETTLED],
         ]:
             self.both(name, *args)
         assert sorted(self.sqlite.held()) == sorted(self.memory.held())
@@ -105,7 +115,7 @@ class SameAsMemory(RuleBasedStateMachine):
     def nothing_is_lost_and_nothing_doubled(self) -> None:
         if hasattr(self, "memory"):
             kept = sum(sum(counts[1:6]) for counts in self.sqlite.counts())
-            assert kept + self.acked == len(self.ids)
+            assert kept + self.acked + self.removed == len(self.ids)
 
     def teardown(self) -> None:
         if hasattr(self, "sqlite"):

@@ -10,12 +10,18 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
+from cronq.attempts import Cause
 from cronq.errors import TransportError
 from cronq.ids import new_id
-from cronq.message import Ack, Message, State
+from cronq.message import Ack, Fail, Message, Release, State
 from cronq.transports.base import Want
+from cronq.transports.selection import Selection
 from cronq.transports.sqlite import SqliteTransport, connection, filesystem
+from cronq.transports.sqlite import statements as sql
+from cronq.transports.sqlite.schema import migrations
+from cronq.transports.sqlite.selecting import select
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.clocks import FakeClock
 from tests.processes import says
@@ -319,6 +325,53 @@ def test_a_file_from_before_schedules_is_migrated_and_keeps_its_messages(path):
     transport.close()
 
 
+def old_file(path: str, *messages: Message) -> None:
+    """A file as version 1 wrote it: the statements that fill it name columns that it had."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrations.apply(Database(connection, execute_plugins=False), stop_before="why_attempts_failed")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    for one in messages:
+        connection.execute(sql.ENQUEUE, (bytes.fromhex(one.id), *one[1:], "ready"))
+    connection.close()
+    os.chmod(path, 0o600)
+
+
+def test_a_file_of_version_1_is_migrated_and_keeps_its_messages(path):
+    sent = message(body=b'{"to":"ada"}')
+    old_file(path, sent)
+    transport = SqliteTransport(path)
+    assert pragma(transport, "user_version") == VERSION
+    (got,) = transport.exchange(ME, [], want()).messages
+    assert got == sent._replace(attempt=1, position=1)
+    transport.exchange(ME, [Fail(got, "boom", Cause("ValueError", "boom"))], None)
+    assert [one.error_class for one in transport.find(sent.id).attempts] == ["ValueError"]
+    transport.close()
+
+
+def test_a_failure_of_version_1_has_no_class_and_no_history(path):
+    sent = message()
+    old_file(path, sent)
+    made_by_sqlite(path, "UPDATE messages SET state = 'failed', error = 'ValueError: boom', finished_at = 5")
+    transport = SqliteTransport(path)
+    (record,) = transport.browse(State.FAILED)
+    assert (record.error, record.error_class, record.attempts) == ("ValueError: boom", None, ())
+    transport.close()
+
+
+def test_a_consumer_of_version_1_goes_on_while_its_file_is_migrated(path):
+    """A deploy: the old process keeps its connection, and what its statements name stays where it was."""
+    old_file(path, message())
+    old = sqlite3.connect(path, isolation_level=None)
+    assert old.execute("SELECT count(*) FROM messages").fetchone() == (1,)
+    new = SqliteTransport(path)
+    new.counts()
+    old.execute("UPDATE messages SET state = 'failed', holder = NULL, error = 'boom', finished_at = 5")
+    assert len(new.browse(State.FAILED)) == 1
+    new.close()
+    old.close()
+
+
 KILLED = """
 import sqlite3
 from cronq.transports.sqlite import SqliteTransport
@@ -544,6 +597,37 @@ def test_one_commit_acks_the_last_message_and_reserves_the_next(transport):
     words = traced.words()
     assert (words[0], words.count("BEGIN"), words.count("COMMIT"), words[-1]) == ("BEGIN", 1, 1, "COMMIT")
     assert len(words) <= 7
+
+
+def test_plain_acks_never_look_at_the_history(transport):
+    transport.enqueue([message() for _ in range(3)])
+    got = transport.exchange(ME, [], want(limit=3)).messages
+    traced = Traced(transport)
+    transport.exchange(ME, [Ack(one) for one in got], None)
+    assert traced.words() == ["BEGIN", "DELETE", "DELETE", "DELETE", "COMMIT"]
+
+
+def test_a_failed_attempt_is_remembered_in_the_commit_that_ends_it(transport):
+    transport.enqueue([message()])
+    (got,) = transport.exchange(ME, [], want()).messages
+    traced = Traced(transport)
+    transport.exchange(ME, [Release(got, 0, "boom", cause=Cause("ValueError", "boom"))], None)
+    assert traced.words() == ["BEGIN", "SELECT", "UPDATE", "UPDATE", "COMMIT"]
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_looking_through_a_state_uses_its_index_and_sorts_nothing(transport, state):
+    statement, values = select(Selection(state))
+    plan = [row[3] for row in connection_of(transport).execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert f"USING INDEX {state}" in plan[0]
+    assert len(plan) == 1 or state is State.RESERVED
+
+
+def test_a_history_that_cannot_be_read_hides_nothing(transport):
+    sent = message()
+    transport.enqueue([sent])
+    connection_of(transport).execute("UPDATE messages SET history = '[{\"who\": 1}]'")
+    assert transport.find(sent.id).attempts == ()
 
 
 def test_many_calls_are_one_commit(transport):

@@ -82,6 +82,13 @@ def recurring_schedules(db: Database) -> None:
     db.execute(_SCHEDULES)
 
 
+@migrations()
+def why_attempts_failed(db: Database) -> None:
+    """Adding a column rewrites nothing: a file full of messages is migrated as fast as an empty one."""
+    db.execute("ALTER TABLE messages ADD COLUMN error_class TEXT")  # of the last failed attempt
+    db.execute("ALTER TABLE messages ADD COLUMN history TEXT")  # JSON: the last failed attempts (attempts.py)
+
+
 def migrate(connection: sqlite3.Connection, path: str) -> None:
     """Bring the file to VERSION: atomically, once, however many processes try."""
     with FileLock(f"{path}.migrate.lock", mode=0o600):

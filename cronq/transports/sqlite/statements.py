@@ -6,7 +6,7 @@ Literal states (`state = 'ready'`) are what lets SQLite use the partial index of
 MESSAGE = (
     "id, queue, task, body, headers, priority, available_at, attempt, max_attempts, expires_at, position"  # message.py
 )
-RECORD = f"{MESSAGE}, state, holder, error, result, finished_at"
+RECORD = f"{MESSAGE}, state, holder, error, result, finished_at, keep_until, error_class, history"
 
 ENQUEUE = f"INSERT INTO messages ({MESSAGE}, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
@@ -32,12 +32,16 @@ WHERE id = ?"""
 _OURS = "WHERE id = ? AND state = 'reserved' AND position = ? AND holder = ?"
 ACK = f"DELETE FROM messages {_OURS}"  # noqa: S608
 KEEP = f"""
-UPDATE messages SET state = 'done', holder = NULL, result = ?, error = NULL, finished_at = ?, keep_until = ?
+UPDATE messages SET state = 'done', holder = NULL, result = ?, error = NULL, error_class = NULL, finished_at = ?,
+keep_until = ?
 {_OURS}"""  # noqa: S608
-RELEASE = f"""
-UPDATE messages SET state = ?, holder = NULL, available_at = ?, attempt = attempt - ?, error = coalesce(?, error)
-{_OURS}"""  # noqa: S608
-FAIL = f"UPDATE messages SET state = 'failed', holder = NULL, error = ?, finished_at = ? {_OURS}"  # noqa: S608
+RELEASE = f"UPDATE messages SET state = ?, holder = NULL, available_at = ?, attempt = attempt - ? {_OURS}"  # noqa: S608
+FAIL = f"UPDATE messages SET state = 'failed', holder = NULL, finished_at = ? {_OURS}"  # noqa: S608
+
+# What a failed attempt costs beside its ending: a look at the attempts before, and these three columns. An ending
+# that comes too late finds no history to look at, and changes nothing.
+HISTORY = f"SELECT history FROM messages {_OURS}"  # noqa: S608
+REMEMBER = f"UPDATE messages SET error = ?, error_class = ?, history = ? {_OURS}"  # noqa: S608
 
 HELD = "SELECT holder, count(*), min(reserved_until) FROM messages WHERE state = 'reserved' GROUP BY holder"
 EXTEND = "UPDATE messages SET reserved_until = ? WHERE state = 'reserved' AND holder = ?"
@@ -60,25 +64,12 @@ COUNT_OTHERS = (
 )
 
 FIND = f"SELECT {RECORD} FROM messages WHERE id = ?"  # noqa: S608
-_ORDERS = {  # each the order of that state's partial index, save where few rows make any order cheap
-    "ready": "queue, priority DESC, id",
-    "delayed": "queue, available_at, id",
-    "reserved": "+id",
-    "failed": "finished_at, id",
-    "done": "keep_until, id",
-}
-
-
-def browse(state: str, of_one_queue: bool) -> str:
-    """Messages in one state. The state stands in the text, or SQLite would not use its index."""
-    queue = "AND queue = ?" if of_one_queue else ""
-    return f"SELECT {RECORD} FROM messages WHERE state = '{state}' {queue} ORDER BY {_ORDERS[state]} LIMIT ?"  # noqa: S608
-
-
 REVIVE = """
-UPDATE messages SET state = 'ready', attempt = 0, available_at = ?, finished_at = NULL
+UPDATE messages SET state = ?, attempt = 0, available_at = ?, finished_at = NULL
 WHERE id = ? AND state = 'failed'"""
+AMEND = "UPDATE messages SET body = ? WHERE id = ? AND state = 'failed'"
 REMOVE = "DELETE FROM messages WHERE id = ? AND state <> 'reserved'"
+REMOVE_ONLY = f"{REMOVE} AND state = ?"
 FLUSH = "DELETE FROM messages WHERE queue = ? AND state <> 'reserved'"
 PRUNE_FAILED = """
 DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 'failed' AND finished_at <= ? LIMIT ?)"""

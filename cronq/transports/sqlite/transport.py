@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cronq.attempts import appended, failed_attempt, read
 from cronq.clock import SystemClock
 from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
 from cronq.transports.base import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cronq.clock import Clock
+    from cronq.transports.selection import Selection
 
 
 class SqliteTransport(Transport):
@@ -62,6 +64,9 @@ class SqliteTransport(Transport):
 
     def _settle(self, connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outcome]) -> list[str]:
         now = self._clock.now()
+        for outcome in outcomes:
+            if not isinstance(outcome, Ack) and outcome.error is not None:
+                _remember(connection, outcome, holder, now)
         return [
             outcome.message.id
             for outcome in outcomes
@@ -127,25 +132,31 @@ class SqliteTransport(Transport):
             return count(connection, self._clock.now())
 
     def find(self, message_id: str) -> Record | None:
-        try:
-            key = bytes.fromhex(message_id)
-        except ValueError:
-            return None
+        key = _key(message_id)
         with self._connections.read() as connection:
             row = connection.execute(sql.FIND, (key,)).fetchone()
         return None if row is None else _record(row)
 
-    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
-        values = (at_most,) if queue is None else (queue, at_most)
+    def select(self, selection: Selection) -> list[Record]:
+        from cronq.transports.sqlite.selecting import select
+
         with self._connections.read() as connection:
-            return [_record(row) for row in connection.execute(sql.browse(state, queue is not None), values)]
+            return [_record(row) for row in connection.execute(*select(selection))]
 
-    def revive(self, message_ids: Sequence[str]) -> int:
+    def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         now = self._clock.now()
-        return self._write_each(sql.REVIVE, [(now, bytes.fromhex(message_id)) for message_id in message_ids])
+        first = now if first_at is None else first_at
+        times = [first + number * every_s for number in range(len(message_ids))]
+        rows = [(_state_at(at, now), at, _key(one)) for at, one in zip(times, message_ids, strict=True)]
+        return self._write_each(sql.REVIVE, rows)
 
-    def remove(self, message_ids: Sequence[str]) -> int:
-        return self._write_each(sql.REMOVE, [(bytes.fromhex(message_id),) for message_id in message_ids])
+    def amend(self, message_id: str, body: bytes) -> bool:
+        return self._write_each(sql.AMEND, [(body, _key(message_id))]) == 1
+
+    def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
+        if only is None:
+            return self._write_each(sql.REMOVE, [(_key(one),) for one in message_ids])
+        return self._write_each(sql.REMOVE_ONLY, [(_key(one), only) for one in message_ids])
 
     def flush(self, queue: str) -> int:
         return self._write_each(sql.FLUSH, [(queue,)])
@@ -195,7 +206,7 @@ class SqliteTransport(Transport):
 
 
 def _enqueue(connection: sqlite3.Connection, messages: Sequence[Message], now: float) -> None:
-    rows = [(bytes.fromhex(message.id), *message[1:], _waiting_state(message, now)) for message in messages]
+    rows = [(bytes.fromhex(message.id), *message[1:], _state_at(message.available_at, now)) for message in messages]
     connection.executemany(sql.ENQUEUE, rows)
 
 
@@ -213,16 +224,32 @@ def _ending(outcome: Outcome, holder: str, now: float) -> tuple[str, tuple[objec
             return sql.KEEP, (result, now, now + keep_s, *ours)
         case Ack():
             return sql.ACK, ours
-        case Release(_, delay_s, error, uncounted):
+        case Release(_, delay_s, _, uncounted):
             available_at = now + delay_s if delay_s else message.available_at
-            state = State.DELAYED if available_at > now else State.READY
-            return sql.RELEASE, (state, available_at, uncounted, error, *ours)
-        case Fail(_, error):
-            return sql.FAIL, (error, now, *ours)
+            return sql.RELEASE, (_state_at(available_at, now), available_at, uncounted, *ours)
+        case Fail():
+            return sql.FAIL, (now, *ours)
 
 
-def _waiting_state(message: Message, now: float) -> State:
-    return State.DELAYED if message.available_at > now else State.READY
+def _remember(connection: sqlite3.Connection, outcome: Release | Fail, holder: str, now: float) -> None:
+    """Add a failed attempt to the history of its message, while that is still ours."""
+    ours = (_key(outcome.message.id), outcome.message.position, holder)
+    for (history,) in connection.execute(sql.HISTORY, ours).fetchall():
+        attempt = failed_attempt(outcome.message.attempt, outcome.error or "", outcome.cause, holder, now)
+        known = (outcome.error, attempt.error_class, appended(history, attempt))
+        connection.execute(sql.REMEMBER, (*known, *ours))
+
+
+def _state_at(available_at: float, now: float) -> State:
+    return State.DELAYED if available_at > now else State.READY
+
+
+def _key(message_id: str) -> bytes:
+    """Return an id as the file has it; for a text that is no id, one that no message has."""
+    try:
+        return bytes.fromhex(message_id)
+    except ValueError:
+        return b""
 
 
 def _message(row: Sequence[Any]) -> Message:
@@ -230,4 +257,5 @@ def _message(row: Sequence[Any]) -> Message:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    return Record(_message(row), State(row[11]), *row[12:])
+    *known, history = row[12:]
+    return Record(_message(row), State(row[11]), *known)._replace(attempts=read(history))
