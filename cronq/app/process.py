@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cronq.config.settings import Group, Settings
 
 PATIENCE_S = 10  # for user code that hangs while the process exits
-HANDOVER_S = 0.5  # for the kernel to close what a killed predecessor held
+HANDOVER_S = 30.0  # for a seat, should another have taken the predecessor's: idle ones leave a full account soon
 
 
 class Site(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import config_option, settings_of
-from cronq.cli.ticking import make_supervisor, tick_once
+from cronq.cli.ticking import attempt, make_supervisor, tick_once
 from cronq.cli.words import count
 
 if TYPE_CHECKING:
@@ -43,23 +43,21 @@ def command(context: click.Context, mode: str | None) -> int:
 
 def _tick_and_wait(settings: Settings) -> int:
     from cronq.supervisor.spawn import Attached
-    from cronq.supervisor.tick import tick
 
     starter = Attached()
-    tick(make_supervisor(settings, starter))
+    _, code = attempt(make_supervisor(settings, starter))
     starter.wait()
-    return 0
+    return code
 
 
 def _tick_and_consume(settings: Settings) -> int:
     """Tick without starting anything, then be the first consumer that it would have started."""
     from cronq.app.assignment import assignment
     from cronq.app.process import consume
-    from cronq.supervisor.tick import tick
 
-    plan = tick(make_supervisor(settings, lambda command: True))
+    plan, code = attempt(make_supervisor(settings, lambda command: True))
     started = [*plan.start, *plan.succeed] if plan else []
-    return consume(settings, assignment(settings, started[0])) if started else 0
+    return consume(settings, assignment(settings, started[0])) if started else code
 
 
 def _show_plan(settings: Settings) -> int:

@@ -17,6 +17,7 @@ from cronq.transports.from_url import make_transport
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
+    from cronq.supervisor.plan import Plan
     from cronq.supervisor.spawn import Command, Starter
 
 BUSY_TIMEOUT_S = 0.1  # for each of four tries: a tick is gone within a second, the next one does the rest
@@ -25,17 +26,20 @@ COMPLAIN_EVERY_S = 3600.0
 
 def tick_once(config: str | None) -> int:
     """Tick as cron does. Silent and 0 when all is well or the host has no room; a problem is printed once an hour."""
-    settings = load(config)
-    supervisor = make_supervisor(settings, _start)
+    return attempt(make_supervisor(load(config), _start))[1]
+
+
+def attempt(supervisor: Supervisor) -> tuple[Plan | None, int]:
+    """Tick, and return what was done, if anything was, with the exit code for cron."""
     try:
-        tick(supervisor)
+        plan = tick(supervisor)
     except (CronqError, OSError, MemoryError) as error:
         if is_pressure(error):
             events.emit("pressure", what=f"a whole tick ({error})")
-            return 0
-        return _complain(supervisor.state, error)
+            return None, 0
+        return None, _complain(supervisor.state, error)
     _forget_complaint(supervisor.state)
-    return 0
+    return plan, 0
 
 
 def _start(command: Command) -> bool:

@@ -57,6 +57,7 @@ class StateDir:
             self._refuse_others()
             for name in _SUBDIRECTORIES:
                 _make_directory(f"{self.path}/{name}")
+                _refuse_planted(f"{self.path}/{name}")
         except OSError as error:
             raise StateDirError(
                 f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
@@ -99,6 +100,13 @@ def _make_directory(path: str) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
+
+
+def _refuse_planted(path: str) -> None:
+    """Refuse what was put there while the state directory was open to others."""
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise StateDirError(f"{path}: is not a directory of yours (symbolic links are not followed): remove it")
 
 
 def _user_name(uid: int) -> str:

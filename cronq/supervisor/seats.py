@@ -21,7 +21,7 @@ def take(state: StateDir, seats: int, within_s: float = 0.0) -> locks.Lock | Non
                 return seat
         if time.monotonic() >= last_try:
             return None
-        time.sleep(0.005)
+        time.sleep(0.02)
 
 
 def are_all_taken(state: StateDir, seats: int) -> bool:

@@ -200,3 +200,12 @@ def test_a_missing_text_is_none(tmp_path):
 def test_a_text_that_is_no_text_is_read_somehow(tmp_path):
     (tmp_path / "ticks").write_bytes(b"1\n\xff\n")
     assert read_text(str(tmp_path / "ticks")).startswith("1\n")
+
+
+def test_a_link_that_was_planted_inside_is_refused(home):
+    state = StateDir(str(home / ".cronq"))
+    state.prepare()
+    os.rmdir(state.run)
+    os.symlink(home, state.run)
+    with pytest.raises(StateDirError, match=r"run: is not a directory of yours .* remove it"):
+        state.prepare()

@@ -160,3 +160,13 @@ def test_a_successor_that_cannot_start_is_not_tried_at_every_tick(project):
     before = project.spawned()
     project.tick()
     assert project.spawned() == before
+
+
+@pytest.mark.parametrize("mode", ["--wait", "--run"])
+def test_the_other_modes_tell_of_a_damaged_queue_as_short_as_a_tick_does(project, mode):
+    project.state.prepare()
+    project.write(".cronq/queue.db", "this is no database" * 100)
+    os.chmod(f"{project.state.path}/queue.db", 0o600)
+    ticking = cronq(project, "tick", mode)
+    text, _ = ticking.communicate(timeout=10)
+    assert (ticking.returncode, text.count("\n"), "Traceback" in text) == (1, 1, False)
