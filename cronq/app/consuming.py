@@ -36,7 +36,6 @@ class Crew(NamedTuple):
 
     consumer: Consumer
     progress: Progress
-    bells: Bells
     durations: Durations
 
 
@@ -93,7 +92,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     runner = Runner(tasks_of(app), clock, alarm, lambda: leaving.reason() is not None, ends_at=shift.deadline)
     duty = Duty(group.queues, lapse_s(app), shift.stop_when_empty)
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
-    return Crew(consumer, progress, bells, runner.durations)
+    return Crew(consumer, progress, runner.durations)
 
 
 def limits_of(app: App, group: Group, deadline: float) -> list[Limit]:
@@ -118,7 +117,7 @@ def _idle_limit(app: App, slot: Slot, group: Group) -> list[Limit]:
 
 def lapse_s(app: App) -> float:
     """Return how long this host's reservations stand without a tick."""
-    return interval.lapse_s(interval.measured(interval.read(app.state.ticks), app.settings.interval_s))
+    return interval.lapse_s(interval.current(app.state.ticks, app.settings.interval_s))
 
 
 def run_here(app: App) -> None:

@@ -49,7 +49,7 @@ class Site(NamedTuple):
 
     @property
     def interval_s(self) -> float:
-        return interval.measured(interval.read(self.state.ticks), self.settings.interval_s)
+        return interval.current(self.state.ticks, self.settings.interval_s)
 
     def deadline(self, group: Group) -> float:
         """Return when a consumer of `group` that begins now has to leave, in monotonic seconds."""

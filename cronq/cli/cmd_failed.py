@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import bare_app, config_option, duration, json_option, print_json, settings_of
-from cronq.cli.portrait import as_data, attempts_made, error_line, portrait
+from cronq.cli.portrait import as_data, attempts_made, error_line, show_record
 from cronq.cli.selecting import PAGE, SHOWN, Filters, chosen, failed, filter_options, pages
 from cronq.cli.words import bold, columns, count, escaped, span
 from cronq.errors import UsageError
@@ -71,11 +71,7 @@ def show(context: click.Context, message_id: str, as_json: bool) -> None:
     Example: cronq failed show 0195b4c8d7a37c008a1f0e6b1c2d3e4f
     """
     record = failed(bare_app(settings_of(context)), message_id)
-    if as_json:
-        print_json(as_data(record))
-        return
-    for line in portrait(record):
-        click.echo(line)
+    show_record(record, as_json)
 
 
 @command.command("retry")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.portrait import as_data, attempts_made, portrait
+from cronq.cli.portrait import as_data, attempts_made, show_record
 from cronq.cli.selecting import SHOWN, known, pages
 from cronq.cli.words import bold, columns, count, escaped, span
 from cronq.ids import enqueued_at
@@ -75,11 +75,7 @@ def show(context: click.Context, message_id: str, as_json: bool) -> None:
     Example: cronq messages show 0195b4c8d7a37c008a1f0e6b1c2d3e4f
     """
     record = known(bare_app(settings_of(context)), message_id)
-    if as_json:
-        print_json(as_data(record))
-        return
-    for line in portrait(record):
-        click.echo(line)
+    show_record(record, as_json)
 
 
 @command.command("cancel")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from cronq.cli.common import print_json
 from cronq.cli.words import at, bold, columns, count, escaped, span
 from cronq.ids import enqueued_at
 from cronq.message import UNLIMITED
@@ -35,6 +38,15 @@ def as_data(record: Record) -> dict[str, Any]:
         "error": record.error,
         "attempts": [attempt._asdict() for attempt in record.attempts],
     }
+
+
+def show_record(record: Record, as_json: bool) -> None:
+    """Print everything known of a message, for a person or for a program."""
+    if as_json:
+        print_json(as_data(record))
+        return
+    for line in portrait(record):
+        click.echo(line)
 
 
 def portrait(record: Record) -> Iterator[str]:

@@ -44,6 +44,11 @@ def measured(times: Sequence[float], configured: float | Literal["auto"] = "auto
     return gaps[len(gaps) // 2] if len(gaps) > 1 else DEFAULT_S
 
 
+def current(path: str, configured: float | Literal["auto"] = "auto") -> float:
+    """Return the interval in seconds as the ticks noted at `path` tell it, or as configured."""
+    return measured(read(path), configured)
+
+
 def life_s(interval_s: float, time_limit_s: float | Literal["auto"] = "auto") -> float:
     """Return how long a consumer may live.
 

@@ -75,7 +75,7 @@ def _firing(supervisor: Supervisor, one: StoredSchedule, now: float) -> Firing:
     from cronq.schedule import ON_TIME_S, due, next_at
 
     schedule = schedule_of(one)
-    period_s = interval.measured(interval.read(supervisor.state.ticks), supervisor.settings.interval_s)
+    period_s = interval.current(supervisor.state.ticks, supervisor.settings.interval_s)
     on_time_s = max(ON_TIME_S, LATE_INTERVALS * period_s)
     times = due(schedule, (one.next_at or now) - 1, now, on_time_s)
     return Firing(one, next_at(schedule, now), [message_of(one, at) for at in times])

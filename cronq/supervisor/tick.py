@@ -92,7 +92,7 @@ def see(supervisor: Supervisor) -> Sight:
     return Sight(
         now=clock.now(),
         monotonic=clock.monotonic(),
-        interval_s=interval.measured(interval.read(state.ticks), settings.interval_s),
+        interval_s=interval.current(state.ticks, settings.interval_s),
         slots=seen,
         depth=_depths(supervisor, sum(rescuable.values())),
         dead=dead,
@@ -142,7 +142,7 @@ def _depths(supervisor: Supervisor, rescued: int) -> dict[str, int]:
 def _extend(supervisor: Supervisor, held: Sequence[Held]) -> None:
     """Lengthen the reservations of this host's living consumers, so that no other host takes them for dead."""
     now = supervisor.clock.now()
-    lapse_s = interval.lapse_s(interval.measured(interval.read(supervisor.state.ticks), supervisor.settings.interval_s))
+    lapse_s = interval.lapse_s(interval.current(supervisor.state.ticks, supervisor.settings.interval_s))
     mine = process.host_name() + "/"
     for one in held:
         if one.holder.startswith(mine) and one.until < now + lapse_s / 2:
