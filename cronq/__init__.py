@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
 __all__ = [
@@ -11,13 +9,19 @@ __all__ = [
     "App",
     "Context",
     "Retry",
+    "RESULT",
+    "Failure",
+    "Unique",
+    "MaxRunning",
     # message classes
     "HighPriority",
     "NormalPriority",
     "LowPriority",
     # what tasks may raise
     "GiveUp",
+    "PartlyFailed",
     "RetryLater",
+    "TaskStopped",
     "TaskTimeout",
     # what cronq raises
     "CronqError",
@@ -27,26 +31,36 @@ __all__ = [
     "UsageError",
 ]
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.app import App
+    from cronq.call import RESULT
     from cronq.context import Context
     from cronq.errors import (
         ArgumentError,
         ConfigError,
         CronqError,
         GiveUp,
+        PartlyFailed,
         RetryLater,
+        TaskStopped,
         TaskTimeout,
         TransportError,
         UsageError,
     )
+    from cronq.failure import Failure
     from cronq.retry import Retry
     from cronq.routing import HighPriority, LowPriority, NormalPriority
+    from cronq.terms import MaxRunning, Unique
 
 _MODULES = {
     "App": "cronq.app",
     "Context": "cronq.context",
     "Retry": "cronq.retry",
+    "RESULT": "cronq.call",
+    "Failure": "cronq.failure",
+    "Unique": "cronq.terms",
+    "MaxRunning": "cronq.terms",
     "HighPriority": "cronq.routing",
     "NormalPriority": "cronq.routing",
     "LowPriority": "cronq.routing",

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cronq.namedtuple import NamedTuple
 
 KEPT = 10
 TEXT_LENGTH = 500  # characters of an error's text; the whole traceback of the last attempt is kept beside this
+OUTPUT_LENGTH = 2000  # characters of what an attempt printed: the last ones
 
 # What stands where the name of an exception class stands, when it was none that ended an attempt.
-CONSUMER_DIED = "ConsumerDied"
+KILLED = "Killed"  # its process was ended by a signal, or crashed
+OUT_OF_MEMORY = "OutOfMemory"  # as KILLED, and what is known of its memory explains it
+TIMED_OUT = "TaskTimeout"  # the exception's name, also where it had to be killed for that
+STOPPED = "TaskStopped"  # the exception's name, also where it was killed for that, or not started again
+HOST_RESTARTED = "HostRestarted"
+HOST_GONE = "HostGone"  # another host's reservation lapsed
 EXPIRED = "Expired"
 
 
 class Cause(NamedTuple):
-    """What ended an attempt, in parts that programs can use: the exception's class, its text, how long it had run."""
+    """What ended an attempt, in parts that programs can use: the exception's class, its text, how long it had run.
+
+    `peak_mb` is the most memory that its process had until then: all of its life for a consumer, this attempt alone
+    for an isolated one. `output` is the end of what it printed, if that was captured.
+    """
 
     error_class: str
     text: str
     took_s: float | None = None
+    peak_mb: float | None = None
+    output: str = ""
 
 
 class Attempt(NamedTuple):
@@ -30,6 +42,8 @@ class Attempt(NamedTuple):
     took_s: float | None
     error_class: str | None
     error: str
+    peak_mb: float | None = None
+    output: str = ""
 
 
 def failed_attempt(number: int, error: str, cause: Cause | None, holder: str, now: float) -> Attempt:
@@ -43,6 +57,8 @@ def failed_attempt(number: int, error: str, cause: Cause | None, holder: str, no
         None if cause is None or cause.took_s is None else round(cause.took_s, 3),
         cause.error_class if cause else None,
         (cause.text if cause else error)[:TEXT_LENGTH],
+        None if cause is None or cause.peak_mb is None else round(cause.peak_mb, 1),
+        cause.output[-OUTPUT_LENGTH:] if cause else "",
     )
 
 
@@ -54,12 +70,18 @@ def appended(stored: str | None, latest: Attempt) -> str:
 
 
 def read(stored: str | None) -> tuple[Attempt, ...]:
-    """Return a stored history. What cannot be read is no reason to hide the message it belongs to."""
+    """Return a stored history. What cannot be read is no reason to hide the message it belongs to.
+
+    An older release wrote fewer fields, a newer one may have written more.
+    """
     if not stored:
         return ()
     import json
 
+    known = set(Attempt._fields)
     try:
-        return tuple(Attempt(**entry) for entry in json.loads(stored))
-    except (ValueError, TypeError):
+        return tuple(
+            Attempt(**{name: value for name, value in entry.items() if name in known}) for entry in json.loads(stored)
+        )
+    except (ValueError, TypeError, AttributeError):
         return ()

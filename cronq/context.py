@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from cronq import cursor
+from cronq.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cronq.cursor import Later
     from cronq.message import Message
+
+_LONGEST_DELAY_S = 366 * 86400
 
 
 class Context:
@@ -26,6 +32,11 @@ class Context:
     @property
     def message_id(self) -> str:
         return self._message.id
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self._message.task
 
     @property
     def queue(self) -> str:
@@ -48,8 +59,23 @@ class Context:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the consumer has been told to leave: a long task may stop at a good point."""
+        """Whether to stop at the next good point: the time of this slice is nearly over, or somebody asks for it."""
         return self._should_stop()
+
+    @property
+    def cursor(self) -> Any:
+        """What the slice before gave to `continue_later`; None in the first one."""
+        return cursor.read(self._message.cursor)
+
+    def continue_later(self, position: object, delay_s: float = 0.0) -> Later:
+        """Go on in another slice: `return context.continue_later(position)`, and find it in `context.cursor` there.
+
+        The message keeps its id and has all its attempts again. Raises UsageError for a position that is not JSON,
+        or too big.
+        """
+        if not 0 <= delay_s <= _LONGEST_DELAY_S:
+            raise UsageError(f"delay_s = {delay_s!r}: must be seconds, 0 or more, and at most a year")
+        return cursor.Later(cursor.written(position), delay_s)
 
 
 def headers_of(message: Message) -> dict[str, str]:

@@ -9,31 +9,65 @@ only, and the results are placed on the time line here:
   java.time and JavaScript's Temporal do. An hourly job meets its next run there, and two runs at one instant are one.
 - A local time that comes twice is due the first time. The second time counts only for jobs of every hour, and only
   when it keeps their rhythm: `0 * * * *` runs in both hours, `30 2 * * *` and `30 */2 * * *` once.
+
+Clocks change at full minutes. So croniter is asked for the minutes only, and the seconds of a six-field expression are
+counted from these; `@every 10s` counts from the epoch, whatever clocks on walls show.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import count
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, croniter
 
+from cronq.cron_text import every_s, split
 from cronq.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
+WANTS = (
+    "five fields such as '30 2 * * *', six with the seconds in front ('*/10 * * * * *'), '@every 10s', or one of "
+    f"{', '.join(ALIASES)}"
+)
+HOUR = timedelta(hours=1)
 NEAR = timedelta(hours=3)  # no change of the clocks is larger, save that a country crossed the date line
-_HASHED = re.compile(r"(^|[\s,])[hr]($|[\s,(/])", re.IGNORECASE)
+_RANDOM = re.compile(r"(^|[\s,])r($|[\s,(/])", re.IGNORECASE)
 
 
 def times(name: str, cron: str, tz: str, after: float) -> Iterator[float]:
     """Yield the due times after `after`, in seconds since the epoch. Raises UsageError that names the schedule."""
     zone = _zone(name, tz)
-    matcher = _Matcher(name, cron)
+    try:
+        period_s = every_s(cron)
+    except ValueError as error:
+        raise _error(name, cron, str(error)) from None
+    if period_s is not None:
+        yield from count((after // period_s + 1) * period_s, period_s)
+        return
+    field, rest = split(cron)
+    matcher = _Matcher(name, cron, rest)
+    if field == "0":
+        yield from _minutes(matcher, zone, after)
+    else:
+        seconds = _seconds(name, cron, field)
+        for minute in _minutes(matcher, zone, after - 60):
+            yield from (minute + second for second in seconds if minute + second > after)
+
+
+def _seconds(name: str, cron: str, field: str) -> list[int]:
+    """Return which seconds a field names. They are written as minutes are, so croniter reads them as such."""
+    found = _Matcher(name, cron, f"{field} * * * *").expanded[0]
+    return list(range(60)) if found == ["*"] else sorted(found)
+
+
+def _minutes(matcher: _Matcher, zone: ZoneInfo, after: float) -> Iterator[float]:
     now = datetime.fromtimestamp(after, UTC)
     while True:
         found = matcher.first_after(_local(now, zone)).replace(tzinfo=zone).astimezone(UTC)
@@ -43,25 +77,26 @@ def times(name: str, cron: str, tz: str, after: float) -> Iterator[float]:
         elif found - 2 * NEAR > now and _is_calm(now, zone):
             now = found - 2 * NEAR  # the change is there, and nothing is due before
         else:
-            yield from (at.timestamp() for at in _around_change(matcher, zone, now) if now < at <= now + NEAR)
+            near = _around_change(matcher.fields, zone, now.replace(minute=0, second=0, microsecond=0))
+            yield from (at.timestamp() for at in near if now < at <= now + NEAR)
             now += NEAR
 
 
 class _Matcher:
-    """The local times that match an expression."""
+    """The local minutes that match an expression; `fields` is what of it croniter is shown."""
 
-    def __init__(self, name: str, cron: str) -> None:
-        self._name, self._cron = name, cron
-        fields = cron.split()
-        if len(fields) != 5 and cron not in ALIASES:
-            raise self._error(f"must be five fields such as '30 2 * * *', or one of {', '.join(ALIASES)}")
-        if _HASHED.search(cron):
-            raise self._error("H and R (a time that the program chooses) are not supported")
+    def __init__(self, name: str, cron: str, fields: str) -> None:
+        self._name, self._cron, self.fields = name, cron, fields
+        if len(fields.split()) != 5 and fields not in ALIASES:
+            raise self._error(f"must be {WANTS}")
+        if _RANDOM.search(fields):
+            raise self._error("R would move with every look: H is a value that stays")
         try:
-            self._croniter = croniter(cron, datetime(2000, 1, 1))
+            self._croniter = croniter(fields, datetime(2000, 1, 1))
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise self._error(f"is no cron expression: {error}") from None
-        self.is_of_every_hour = self._croniter.expanded[1] == ["*"]  # as croniter reads 0-23 and */1, too
+        self.expanded: list[list[Any]] = self._croniter.expanded
+        self.is_of_every_hour = self.expanded[1] == ["*"]  # as croniter reads 0-23 and */1, too
 
     def first_after(self, local: datetime) -> datetime:
         self._croniter.set_current(local, force=True)
@@ -85,21 +120,34 @@ class _Matcher:
         return found
 
     def _error(self, why: str) -> UsageError:
-        return UsageError(f"schedule {self._name}: cron = {self._cron!r}: {why}")
+        return _error(self._name, self._cron, why)
 
 
-def _around_change(matcher: _Matcher, zone: ZoneInfo, now: datetime) -> list[datetime]:
-    """Return the due times in the hours around `now`, where local time jumps."""
-    middle = _local(now, zone)
-    near = list(matcher.between(middle - 2 * NEAR, middle + 3 * NEAR))
+def _error(name: str, cron: str, why: str) -> UsageError:
+    return UsageError(f"schedule {name}: cron = {cron!r}: {why}")
+
+
+@lru_cache(maxsize=16)
+def _around_change(fields: str, zone: ZoneInfo, hour: datetime) -> tuple[datetime, ...]:
+    """Return the due times from an hour in which local time may jump to NEAR after its end.
+
+    Kept, since a job of seconds asks again and again, and walking through the minutes of a night takes 30 ms.
+    """
+    matcher = _Matcher("", fields, fields)
+    middle = _local(hour, zone)
+    near = list(matcher.between(middle - 2 * NEAR, middle + 3 * NEAR + HOUR))
     chosen = {local.replace(tzinfo=zone).astimezone(UTC) for local, _ in near}
     if matcher.is_of_every_hour:
         for local, distance in near:
             again = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
-            earlier = [at for at in chosen if at < again]
-            if _local(again, zone) == local and earlier and again - max(earlier) >= distance:
+            if _local(again, zone) == local and _keeps_rhythm(again, chosen, distance):
                 chosen.add(again)
-    return sorted(chosen)
+    return tuple(sorted(chosen))
+
+
+def _keeps_rhythm(again: datetime, chosen: set[datetime], distance: timedelta) -> bool:
+    before = max((at for at in chosen if at < again), default=None)
+    return before is not None and again - before >= distance
 
 
 def _local(at: datetime, zone: ZoneInfo) -> datetime:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class CronqError(Exception):
     """Anything cronq refuses or cannot do; the text says what is wrong, where, and what to do."""
@@ -61,6 +65,40 @@ class RetryLater(Exception):
 
 class GiveUp(Exception):
     """Raised by a task: no further attempt makes sense; put me into the failure queue."""
+
+
+class PartlyFailed(Exception):
+    """Raised or returned by a batch task: these of its items failed, by their index in the list; all others are done.
+
+    Each goes through the retry policy with its own exception. Return it where a decorator or context manager around
+    would undo the work of the others because of an exception. Raises ValueError and TypeError for what says nothing.
+    """
+
+    def __init__(self, failures: Mapping[int, BaseException]) -> None:
+        for index, error in failures.items():
+            if type(index) is not int or not isinstance(error, BaseException):
+                raise TypeError(f"PartlyFailed: {index!r}: {error!r}: must be the index of an item, and an exception")
+            if index < 0:
+                raise ValueError(f"PartlyFailed: {index} is no index of an item: they are counted from 0")
+        if not failures:
+            raise ValueError("PartlyFailed: no item is named; return normally when all are done")
+        super().__init__(f"{len(failures)} items failed")
+        self.failures = dict(failures)
+
+
+class Killed(Exception):
+    """The process of an isolated message ended without a word: a signal, or a crash. What retry policies see then."""
+
+
+class OutOfMemory(Killed):
+    """As Killed, and what is known of the memory of that process explains it."""
+
+
+class TaskStopped(BaseException):
+    """Raised inside a task that somebody stops (`ref.stop()`, `cronq messages stop`). Not an Exception, as TaskTimeout.
+
+    Also for tasks to raise: the message goes to the failure queue without another attempt.
+    """
 
 
 class TaskTimeout(BaseException):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -19,4 +19,10 @@ def emit(name: str, **facts: object) -> None:
         try:
             listener(name, facts)
         except Exception as error:  # a listener is somebody else's code: its fault must not lose a message
-            sys.stderr.write(f"cronq: a listener failed on {name}: {type(error).__name__}: {error}\n")
+            from contextlib import suppress
+
+            from cronq.escape import escaped
+
+            said = escaped(f"{type(error).__name__}: {error}")
+            with suppress(OSError, ValueError, AttributeError):  # nobody hears of it: full, closed, or none
+                sys.stderr.write(f"cronq: a listener failed on {name}: {said}\n")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from cronq.errors import GiveUp, RetryLater
+from cronq.errors import GiveUp, RetryLater, TaskStopped
+from cronq.namedtuple import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ErrorClass = type[BaseException] | str
 
 
 class Again(NamedTuple):
@@ -26,6 +32,10 @@ class Retry:
     The wait after attempt n is `delay_s * multiplier ** (n - 1)`, at most `max_delay_s`, spread by +-`jitter` of
     itself: `Retry(5, delay_s=10)` waits about 10, 20, 40 and 80 seconds.
 
+    `give_up_on` are exceptions after which no further attempt makes sense; with `retry_on` only these are retried.
+    Classes, or their names: `ConnectionError`, `"ConnectionError"`, `"shop.errors.NoSuchUser"`; subclasses count.
+    What a task asks for comes first (GiveUp, RetryLater), then `give_up_on`, then `retry_on`.
+
     Raises ValueError for a policy that cannot be meant.
     """
 
@@ -34,6 +44,8 @@ class Retry:
     multiplier: float = 2.0
     max_delay_s: float = 3600.0
     jitter: float = 0.1
+    retry_on: Sequence[ErrorClass] = ()
+    give_up_on: Sequence[ErrorClass] = ()
 
     def __post_init__(self) -> None:
         for name, lowest, highest in _BOUNDS:
@@ -42,23 +54,33 @@ class Retry:
                 raise ValueError(f"Retry: {name} = {value!r}: must be a number from {lowest} to {highest}")
         if not isinstance(self.max_attempts, int):
             raise ValueError(f"Retry: max_attempts = {self.max_attempts!r}: must be a whole number")
+        for name in ("retry_on", "give_up_on"):
+            _check_classes(name, getattr(self, name))
 
     def decide(self, attempt: int, error: BaseException, spread: float | None = None) -> Again | Stop:
         """Say what follows attempt number `attempt` (from 1) that ended in `error`.
 
         `spread` from 0 to 1 places the wait within its jitter; drawn at random when None.
         """
-        if isinstance(error, GiveUp):
+        if isinstance(error, GiveUp | TaskStopped):
             return Stop()
         if isinstance(error, RetryLater) and error.delay_s is not None:
             return Again(error.delay_s) if self._allows(attempt) else Stop()
-        if not self._allows(attempt):
+        if not self._allows(attempt) or not self._retries(error):
             return Stop()
         drawn = random.random() if spread is None else spread  # noqa: S311 - jitter, not a secret
         return Again(self._delay_s(attempt) * (1 + self.jitter * (2 * drawn - 1)))
 
     def _allows(self, attempt: int) -> bool:
         return self.max_attempts == 0 or attempt < self.max_attempts
+
+    def _retries(self, error: BaseException) -> bool:
+        """Tell whether an exception of this class is worth another attempt."""
+        if isinstance(error, RetryLater):
+            return True
+        if any(_is_a(error, one) for one in self.give_up_on):
+            return False
+        return not self.retry_on or any(_is_a(error, one) for one in self.retry_on)
 
     def _delay_s(self, attempt: int) -> float:
         growth = float(self.multiplier) ** min(attempt - 1, 64)
@@ -73,3 +95,25 @@ _BOUNDS = (
     ("max_delay_s", 0, 365 * _DAY_S),
     ("jitter", 0, 1),
 )
+
+
+def _check_classes(name: str, given: object) -> None:
+    if not isinstance(given, tuple | list):
+        raise ValueError(f"Retry: {name} = {given!r}: must be a tuple of exception classes, such as (ConnectionError,)")
+    for one in given:
+        is_named = isinstance(one, str) and is_class_name(one)
+        if not is_named and not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise ValueError(f"Retry: {name} has {one!r}: must be an exception class, or the name of one")
+        if isinstance(one, type) and issubclass(one, GiveUp | RetryLater):
+            raise ValueError(f"Retry: {name} has {one.__name__}, which says itself what follows: leave it out")
+
+
+def is_class_name(text: str) -> bool:
+    """Tell whether a text can name a class: `ValueError`, or with its module, `shop.errors.NoSuchUser`."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
+def _is_a(error: BaseException, wanted: ErrorClass) -> bool:
+    if isinstance(wanted, str):
+        return any(wanted in {base.__name__, f"{base.__module__}.{base.__qualname__}"} for base in type(error).__mro__)
+    return isinstance(error, wanted)

@@ -1,27 +1,34 @@
-"""A schedule: what runs again and again, and when. Pure; croniter and zoneinfo are imported by `cronq.cron_times`.
+"""A schedule: what runs again and again, and when. Pure; croniter and zoneinfo are imported by `cronq.cron_times`."""
 
-No `from __future__ import annotations` here: the tick reads schedules from the configuration (see config/settings.py).
-"""
+from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from itertools import islice, takewhile
 from types import MappingProxyType
-from typing import Literal, NamedTuple
 
 from cronq.errors import UsageError
+from cronq.namedtuple import NamedTuple
 
-Missed = Literal["skip", "once", "all"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Literal
+
+    Missed = Literal["skip", "once", "all"]
+
 MISSED: tuple[Missed, ...] = ("once", "skip", "all")  # as in config/settings.py
 UTC = "UTC"
 ALL_AT_MOST = 100  # runs made up for after an outage, the oldest first; the rest is dropped
+STOP_AFTER_AT_MOST = 1000
 ON_TIME_S = 120.0
-_WINDOWS_S = (3600.0, 86400.0, 32 * 86400.0)
+_WINDOWS_S = (60.0, 3600.0, 86400.0, 32 * 86400.0)
 
 
 class Schedule(NamedTuple):
     """One recurring call of a task. `args` are arguments by name; `queue` None: the task's own.
 
-    `missed` tells what becomes of due times that no tick saw: dropped, made up for by one run, or by one run each.
+    `missed` tells what becomes of due times that nobody saw: dropped, made up for by one run, or by one run each.
+    While its last message waits or is run, no other is enqueued, unless `overlap` allows it. After `stop_after` runs
+    in a row that failed for good it stops, until a person resumes it; None: never.
     The time zone is UTC unless named: what a web process, cron and a shell have as local time differs too often.
     """
 
@@ -32,6 +39,13 @@ class Schedule(NamedTuple):
     args: Mapping[str, object] = MappingProxyType({})
     missed: Missed = "once"
     queue: str | None = None
+    overlap: bool = False
+    stop_after: int | None = None
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether runs may go on side by side: when asked for, and where every run is to be made up for."""
+        return self.overlap or self.missed == "all"
 
     @property
     def timing(self) -> str:
@@ -48,8 +62,26 @@ def validated(schedule: Schedule) -> Schedule:
     """Return the schedule. Raises UsageError, with the reason, for one that cannot be kept."""
     if schedule.missed not in MISSED:
         raise UsageError(f"schedule {schedule.name}: missed = {schedule.missed!r}: must be one of {', '.join(MISSED)}")
-    next_at(schedule, 0.0)
+    if schedule.stop_after is not None and schedule.stop_after not in range(1, STOP_AFTER_AT_MOST + 1):
+        raise UsageError(
+            f"schedule {schedule.name}: stop_after = {schedule.stop_after!r}: must be a number of runs from 1 to "
+            f"{STOP_AFTER_AT_MOST}, or None"
+        )
+    next_at(resolved(schedule), 0.0)
     return schedule
+
+
+def resolved(schedule: Schedule, installation: str = "") -> Schedule:
+    """Return it with its `H` fields turned into numbers: its own in this installation, and always the same.
+
+    Raises UsageError for one that is wrong.
+    """
+    from cronq.cron_text import resolve
+
+    try:
+        return schedule._replace(cron=resolve(schedule.cron, f"{installation} {schedule.name}"))
+    except ValueError as error:
+        raise UsageError(f"schedule {schedule.name}: cron = {schedule.cron!r}: {error}") from None
 
 
 def next_at(schedule: Schedule, after: float) -> float:

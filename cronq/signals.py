@@ -2,6 +2,8 @@
 
 A receiver is called as `receiver(name, **facts)` in the process where the thing happened: in a consumer, in a web
 process that works inline, or where a message is enqueued. What it raises is reported, never passed on.
+The tick imports no project, so what cron's ticks do (`ticked`, most of `rescued`, `submitted` by a schedule) is heard
+only of ticks that a consumer runs, in a burst; all of it is in the event log.
 Importing this module is what connects it to cronq's events; a program that does not import it pays nothing.
 """
 

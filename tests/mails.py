@@ -32,11 +32,21 @@ class Mails:
         return "250 OK"
 
 
+class Listening(Controller):
+    """Serves on a socket that listens already: nobody else can take its port."""
+
+    listener: socket.socket
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self.listener)
+
+
 @contextmanager
 def mail_server() -> Iterator[Mails]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        mails = Mails(free.getsockname()[1])
-    controller = Controller(mails, hostname="127.0.0.1", port=mails.port)
+    listener = socket.create_server(("127.0.0.1", 0))
+    mails = Mails(listener.getsockname()[1])
+    controller = Listening(mails, hostname="127.0.0.1", port=mails.port, ready_timeout=120)
+    controller.listener = listener
     controller.start()
     try:
         yield mails

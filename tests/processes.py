@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import signal
+import gc
+import os
 import subprocess
 import sys
 import textwrap
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
     Started = subprocess.Popen[str]
     Starting = Callable[..., Started]
+
+
+PATIENCE_S = 300
 
 
 @pytest.fixture
@@ -32,14 +37,20 @@ def python() -> Iterator[Starting]:
 
     yield start
     for process in started:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        with process:  # closes its streams and reaps it: reading on would wait for whoever else holds their other end
+            process.kill()
 
 
 def says(process: Started) -> str:
-    """Return the next line that a process prints, empty when it has ended."""
+    """Return the next line that a process prints, empty when it has ended. One that hangs is killed."""
     assert process.stdout is not None
-    return process.stdout.readline().strip()
+    hanging = threading.Timer(PATIENCE_S, process.kill)
+    hanging.start()
+    try:
+        return process.stdout.readline().strip()
+    finally:
+        hanging.cancel()
+        hanging.join()
 
 
 def answer(process: Started) -> str:
@@ -48,3 +59,9 @@ def answer(process: Started) -> str:
     process.stdin.write("\n")
     process.stdin.flush()
     return says(process)
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has open, without those that earlier tests left to the collector."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))

@@ -6,6 +6,7 @@ import pytest
 
 from cronq import App, ArgumentError, ConfigError, Context, HighPriority, LowPriority, UsageError, events
 from cronq.message import State
+from cronq.transports.base import Want
 from tests.clocks import FakeClock
 from tests.making import app as make_app
 
@@ -121,6 +122,12 @@ def test_dispatch_takes_a_delivery(app):
     assert app.transport.browse(State.READY)[0].message[5] == 5
 
 
+def test_dispatch_names_the_deliveries_that_there_are(app):
+    app.handler(create_zip)
+    with pytest.raises(TypeError, match="there is no option 'eta'; there are queue, delay_s"):
+        app.dispatch(CreateZip([1]), eta=5)
+
+
 def test_a_handler_that_refuses_leaves_nothing_of_the_others(app):
     app.handler(create_zip)
     app.handler(count_zip)
@@ -233,6 +240,28 @@ def test_a_ref_out_of_an_open_outbox_knows_its_message_later(app, task):
     with app.outbox():
         ref = task.enqueue("a")
     assert ref.status == "ready"
+
+
+# refs
+
+
+def test_a_ref_is_had_again_by_the_id(app, task):
+    ref = task.enqueue("a")
+    assert (app.ref(ref.id).status, app.ref("never there").status) == ("ready", "gone")
+
+
+def test_a_ref_that_is_cancelled_takes_its_message_away_once(app, task):
+    ref, other = task.enqueue("a"), task.enqueue("b")
+    assert ref.cancel()
+    assert (ref.status, other.status) == ("gone", "ready")
+    assert not ref.cancel()
+
+
+def test_a_message_that_runs_is_not_cancelled(app, task):
+    ref = task.enqueue("a")
+    app.transport.exchange("web1/high.0/100/5/boot0001", [], Want([task.options.queue or "normal"], 1e12, 1, 1))
+    assert not ref.cancel()
+    assert ref.status == "reserved"
 
 
 # configuration

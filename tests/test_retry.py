@@ -93,3 +93,62 @@ def test_a_policy_that_cannot_be_meant_is_refused_by_name(wrong):
 def test_a_wait_is_never_negative_nor_beyond_its_bound(delay_s, multiplier, max_delay_s, jitter, attempt, spread):
     decided = Retry(0, delay_s, multiplier, max_delay_s, jitter).decide(attempt, BOOM, spread)
     assert 0 <= decided.delay_s <= max_delay_s * (1 + jitter) * 1.000001
+
+
+class NoSuchUser(LookupError):
+    """An error of a project."""
+
+
+HERE = __name__
+
+
+@pytest.mark.parametrize(
+    ("policy", "error", "goes_on"),
+    [
+        (Retry(give_up_on=(ValueError,)), BOOM, False),
+        (Retry(give_up_on=[ValueError]), BOOM, False),
+        (Retry(give_up_on=(ValueError,)), UnicodeError("a subclass"), False),
+        (Retry(give_up_on=(ValueError,)), KeyError("another"), True),
+        (Retry(give_up_on=("ValueError",)), BOOM, False),
+        (Retry(give_up_on=("builtins.ValueError",)), BOOM, False),
+        (Retry(give_up_on=("other.ValueError",)), BOOM, True),
+        (Retry(give_up_on=(f"{HERE}.NoSuchUser",)), NoSuchUser(), False),
+        (Retry(give_up_on=("LookupError",)), NoSuchUser(), False),
+        (Retry(give_up_on=("TaskTimeout",)), TaskTimeout("late"), False),
+        (Retry(retry_on=(ConnectionError,)), ConnectionResetError(), True),
+        (Retry(retry_on=(ConnectionError,)), BOOM, False),
+        (Retry(retry_on=("OSError",)), ConnectionResetError(), True),
+        (Retry(retry_on=("OSError",)), TaskTimeout("late"), False),
+        (Retry(retry_on=(OSError,), give_up_on=(FileNotFoundError,)), FileNotFoundError(), False),
+        (Retry(retry_on=(OSError,), give_up_on=(FileNotFoundError,)), PermissionError(), True),
+        (Retry(retry_on=(OSError,), give_up_on=(FileNotFoundError,)), BOOM, False),
+        (Retry(retry_on=(FileNotFoundError,), give_up_on=(OSError,)), FileNotFoundError(), False),
+        (Retry(retry_on=(ConnectionError,)), RetryLater(5), True),
+        (Retry(retry_on=(ConnectionError,)), RetryLater(), True),
+        (Retry(give_up_on=(Exception,)), RetryLater(), True),
+        (Retry(retry_on=(Exception,)), GiveUp("no"), False),
+        (Retry(max_attempts=1, retry_on=(ValueError,)), BOOM, False),
+    ],
+)
+def test_the_class_of_an_exception_decides_after_what_the_task_asked_for(policy, error, goes_on):
+    assert isinstance(policy.decide(1, error), Again) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (ValueError, "must be a tuple of exception classes"),
+        ("ValueError", "must be a tuple of exception classes"),
+        ((int,), "<class 'int'>: must be an exception class"),
+        ((BOOM,), "must be an exception class, or the name of one"),
+        (("no such-name",), "'no such-name': must be an exception class, or the name of one"),
+        (("shop..Gone",), "must be an exception class, or the name of one"),
+        ((GiveUp,), "GiveUp, which says itself what follows"),
+        ((RetryLater,), "RetryLater, which says itself what follows"),
+    ],
+)
+@pytest.mark.parametrize("name", ["retry_on", "give_up_on"])
+def test_what_is_no_exception_class_is_refused(name, given, complaint):
+    with pytest.raises(ValueError, match=rf"^Retry: {name} ") as refused:
+        Retry(**{name: given})
+    assert complaint in str(refused.value)

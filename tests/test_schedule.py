@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from cronq import cron_times
+from cronq.cron_text import is_sub_minute
 from cronq.errors import UsageError
-from cronq.schedule import ALL_AT_MOST, Schedule, due, next_at, validated
+from cronq.schedule import ALL_AT_MOST, Schedule, due, next_at, resolved, validated
 
 CHANGES = [  # the clocks forward, then back
     ("Europe/Berlin", datetime(2026, 3, 29), "forward"),
@@ -121,6 +122,129 @@ def test_times_are_those_of_the_zone():
     assert next_at(made("0 9 * * *", "Asia/Tokyo"), at("2026-01-01T00:00")) == at("2026-01-02T00:00")
 
 
+# seconds
+
+
+def test_six_fields_begin_with_the_seconds():
+    assert next_at(made("20 30 2 * * *"), at("2026-01-01T00:00")) == at("2026-01-01T02:30:20")
+    found = list(islice(cron_times.times("x", "*/20,5 * * * * *", "UTC", at("2026-01-01T00:00")), 5))
+    assert [one % 60 for one in found] == [5.0, 20.0, 40.0, 0.0, 5.0]
+
+
+def test_every_span_counts_from_the_epoch_in_every_zone():
+    for tz in ("UTC", "Australia/Lord_Howe"):
+        found = list(islice(cron_times.times("x", "@every 1m30s", tz, at("2026-01-01T00:00:01")), 3))
+        assert [one - at("2026-01-01T00:00") for one in found] == [90.0, 180.0, 270.0]
+
+
+@pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
+def test_a_daily_job_with_seconds_runs_once_on_every_day_whatever_the_clocks_do(tz, day, way):
+    for hour in range(5):
+        plain = runs(f"30 {hour} * * *", tz, day - timedelta(days=1), 3)
+        assert runs(f"15 30 {hour} * * *", tz, day - timedelta(days=1), 3) == [
+            one + timedelta(seconds=15) for one in plain
+        ]
+
+
+@pytest.mark.parametrize("cron", ["*/10 * * * * *", "@every 10s"])
+@pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
+def test_a_job_of_every_few_seconds_keeps_its_rhythm(tz, day, way, cron):
+    assert set(distances(runs(cron, tz, day))) == {10 / 60}
+
+
+@pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
+@pytest.mark.parametrize("cron", ["15 30 2 * * *", "0,59 0 * * * *", "*/30 */20 1-3 * * *", "@every 7m"])
+def test_the_seconds_are_the_same_wherever_one_begins_to_look(tz, day, way, cron):
+    whole = [one.timestamp() for one in runs(cron, tz, day, 1)]
+    assert [next_at(made(cron, tz), one) for one in whole[:-1]] == whole[1:]
+    assert [next_at(made(cron, tz), one - 1) for one in whole] == whole
+
+
+@pytest.mark.parametrize(
+    ("cron", "is_finer"),
+    [
+        ("* * * * *", False),
+        ("@daily", False),
+        ("0 * * * * *", False),
+        ("30 * * * * *", True),
+        ("*/10 * * * * *", True),
+        ("@every 2m", False),
+        ("@every 90s", True),
+    ],
+)
+def test_what_a_tick_sees_in_time_is_left_to_it(cron, is_finer):
+    assert is_sub_minute(cron) is is_finer
+
+
+# H
+
+
+def resolved_for(name: str, cron: str, installation: str = "/home/ada/shop") -> str:
+    return resolved(made(cron)._replace(name=name), installation).cron
+
+
+NAMES = [f"job-{number}" for number in range(600)]
+
+
+def test_h_is_always_the_same_for_a_schedule_of_an_installation():
+    assert resolved_for("nightly", "H H * * *") == resolved_for("nightly", "H H * * *") == "10 19 * * *"
+
+
+def test_h_differs_between_schedules_installations_and_fields():
+    assert len({resolved_for(name, "H H * * *") for name in NAMES}) > 450
+    assert len({resolved_for("nightly", "H H * * *", name) for name in NAMES}) > 450
+    assert (
+        len(
+            {
+                minute == hour
+                for minute, hour in (resolved_for(name, "H(0-9) H(0-9) * * *").split()[:2] for name in NAMES)
+            }
+        )
+        == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "allowed"),
+    [
+        ("H * * * *", set(range(60))),
+        ("0 H * * *", set(range(24))),
+        ("0 0 H * *", set(range(1, 29))),
+        ("0 0 1 H *", set(range(1, 13))),
+        ("0 0 * * H", set(range(7))),
+        ("0 H(1-4) * * *", {1, 2, 3, 4}),
+        ("0 0 H(29-31) * *", {29, 30, 31}),
+    ],
+)
+def test_h_takes_every_value_of_its_field_and_no_other(field, allowed):
+    place = [part.startswith("H") for part in field.split()].index(True)
+    assert {int(resolved_for(name, field).split()[place]) for name in NAMES} == allowed
+
+
+@pytest.mark.parametrize(("cron", "count"), [("H/15 * * * *", 96), ("H(0-29)/10 * * * *", 72), ("H,H/30 5 * * *", 0)])
+def test_h_with_a_step_begins_within_the_first_step(cron, count):
+    for name in NAMES[:40]:
+        found = runs(resolved_for(name, cron), "UTC", datetime(2026, 1, 1))
+        assert len(found) == count or (not count and 2 <= len(found) <= 3)
+
+
+def test_a_step_that_is_the_whole_field_is_one_value():
+    assert all(len(runs(resolved_for(name, "H/60 3 * * *"), "UTC", datetime(2026, 1, 1))) == 1 for name in NAMES)
+
+
+def test_h_goes_with_seconds_names_and_lists():
+    assert resolved_for("a", "H 0 9 * * thu,H(0-1)").split()[1:5] == ["0", "9", "*", "*"]
+    assert validated(made("H/10 * * * * thu")).cron == "H/10 * * * * thu"
+
+
+@pytest.mark.parametrize(("tz", "day", "way"), CHANGES)
+def test_a_daily_time_of_its_own_comes_once_on_every_day_whatever_the_clocks_do(tz, day, way):
+    days = [(day + timedelta(days=n)).date() for n in range(-1, 2)]
+    for name in NAMES[:40]:
+        found = runs(resolved_for(name, "H H(0-4) * * *"), tz, day - timedelta(days=1), 3)
+        assert [one.date() for one in found] == days, name
+
+
 # due
 
 
@@ -179,11 +303,25 @@ def test_a_clock_that_is_set_back_runs_nothing_twice():
     [
         ("61 * * * *", "is no cron expression"),
         ("every day", "must be five fields"),
-        ("* * * * * *", "must be five fields"),
+        ("* * * * * * *", "must be five fields"),
+        ("61 * * * * *", "is no cron expression"),
+        ("x * * * * *", "is no cron expression"),
+        ("30 0 0 30 2 *", "never comes"),
+        ("@every 10", "a span from 1s to 24h"),
+        ("@every 0s", "a span from 1s to 24h"),
+        ("@every 25h", "a span from 1s to 24h"),
+        ("@every", "must be five fields"),
         ("", "must be five fields"),
         ("@reboot", "must be five fields"),
-        ("H * * * *", "H and R"),
-        ("0 r(2-4) * * *", "H and R"),
+        ("0 r(2-4) * * *", "H is a value that stays"),
+        ("R * * * * *", "H is a value that stays"),
+        ("H(9) * * * *", "H stands alone, or as"),
+        ("H-5 * * * *", "H stands alone, or as"),
+        ("H(0-60) * * * *", "from 0 to 59"),
+        ("H(5-1) * * * *", "from 0 to 59"),
+        ("0 H/25 * * *", "the step must be from 1 to 24"),
+        ("H/0 * * * *", "the step must be from 1 to 60"),
+        ("H * * *", "must be five fields"),
         ("0 0 30 2 *", "never comes"),
         ("a b c d e", "is no cron expression"),
         ("0 0 * * mon-", "is no cron expression"),
@@ -200,13 +338,31 @@ def test_an_unknown_time_zone_is_refused(tz):
         validated(made("0 3 * * *", tz))
 
 
+@pytest.mark.parametrize("number", [0, -1, 1001])
+def test_a_stop_after_so_many_runs_is_a_number_of_runs(number):
+    with pytest.raises(UsageError, match=r"stop_after = .* must be a number of runs"):
+        validated(made("0 3 * * *", stop_after=number))
+
+
 def test_an_unknown_policy_for_missed_runs_is_refused():
     with pytest.raises(UsageError, match="must be one of once, skip, all"):
         validated(made("0 3 * * *", missed="never"))
 
 
 @pytest.mark.parametrize(
-    "cron", ["@daily", "@hourly", "0 9 * * mon-fri", "*/15 * * * *", "0 0 29 2 *", "0 0 l * *", "5  4 * * SUN"]
+    "cron",
+    [
+        "@daily",
+        "@hourly",
+        "H H * * *",
+        "*/10 * * * * *",
+        "@every 1h30m",
+        "0 9 * * mon-fri",
+        "*/15 * * * *",
+        "0 0 29 2 *",
+        "0 0 l * *",
+        "5  4 * * SUN",
+    ],
 )
 def test_what_crontabs_have_is_accepted(cron):
     assert validated(made(cron)).cron == cron

@@ -4,6 +4,7 @@ import runpy
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 
 import pytest
 
@@ -113,7 +114,9 @@ def test_a_module_run_by_path_names_its_tasks_by_that_path(tmp_path, capsys):
         ({"timeout_s": 8 * 86400}, "at most a week"),
         ({"result_ttl_s": -1}, "result_ttl_s = -1"),
         ({"retry": 3}, r"retry = 3: must be a cronq\.Retry, such as Retry\(max_attempts=5\)"),
-        ({"priorty": 3}, "unexpected keyword argument 'priorty'"),
+        ({"priorty": 3}, "there is no option 'priorty'; there are queue, retry, timeout_s"),
+        ({"timeout_s": "30s"}, "timeout_s = '30s': must be a number of seconds, such as 60"),
+        ({"result_ttl_s": timedelta(1)}, r"result_ttl_s = .*: write \.total_seconds\(\) behind it"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused_with_the_task_s_name(app, options, says):
@@ -128,6 +131,12 @@ def test_options_that_cannot_be_meant_are_refused_with_the_task_s_name(app, opti
 def test_a_delivery_that_cannot_be_meant_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} = "):
         Delivery(**wrong)
+
+
+@pytest.mark.parametrize("name", ["delay_s", "expires_s"])
+def test_a_delivery_in_no_seconds_is_refused_with_what_would_be_right(name):
+    with pytest.raises(TypeError, match=rf"{name} = datetime.*must be a number of seconds: write \.total_seconds\(\)"):
+        Delivery(**{name: timedelta(minutes=1)})
 
 
 @pytest.mark.parametrize(
@@ -336,7 +345,7 @@ def test_under_sync_a_task_may_enqueue_another(here):
     ran = []
     inner = here.task(name="inner")(lambda: ran.append("inner"))
     here.task(name="outer")(lambda: (inner.enqueue(), ran.append("outer"))).enqueue()
-    assert ran == ["inner", "outer"]
+    assert ran == ["outer", "inner"]  # what it enqueues goes out when it has succeeded
 
 
 def test_under_sync_arguments_make_the_same_way_as_ever(here):
@@ -346,6 +355,23 @@ def test_under_sync_arguments_make_the_same_way_as_ever(here):
 
 def test_options_have_the_defaults_of_the_documentation():
     assert Options() == Options(None, Retry(3, 1.0, 2.0, 3600.0, 0.1), None, True, False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"isolated": "yes"}, "isolated = 'yes': must be True or False"),
+        ({"capture_output": 1}, "capture_output = 1: must be True or False"),
+        ({"isolated": True, "memory_mb": 8}, "memory_mb = 8: must be a whole number of MB from 16"),
+        ({"isolated": True, "memory_mb": 99.5}, "memory_mb = 99.5: must be a whole number of MB"),
+        ({"memory_mb": 256}, "memory_mb needs isolated=True"),
+        ({"capture_output": True}, "capture_output needs isolated=True"),
+    ],
+)
+def test_an_isolation_that_cannot_be_is_refused_at_registration(options, complaint):
+    with pytest.raises(UsageError) as refused:
+        make_app().task(name="t", **options)(send)
+    assert complaint in str(refused.value)
 
 
 # what importing costs

@@ -9,7 +9,9 @@ import pytest
 from cronq.app import timetable
 from cronq.app.timetable import entries, register
 from cronq.errors import UsageError
+from cronq.message import UNTIL_DONE
 from cronq.schedule import Schedule
+from cronq.supervisor.stored import message_of
 from tests import making
 from tests.clocks import FakeClock
 
@@ -79,12 +81,37 @@ def test_a_module_that_is_loaded_again_declares_the_same(app):
         ({"cron": "61 * * * *"}, "is no cron expression"),
         ({"tz": "Europe/Berlni"}, "no time zone"),
         ({"missed": "never"}, "must be one of"),
+        ({"stop_after": "5"}, "must be a number of runs"),
+        ({"cron": "H/0 * * * *"}, "the step must be from 1 to 60"),
+        ({"cron": "*/61x * * * * *"}, "is no cron expression"),
+        ({"jitter": 5}, "unexpected keyword argument 'jitter'"),
     ],
 )
 def test_what_cannot_work_is_refused_where_it_is_written(app, below, options, said):
     given = {"cron": "0 3 * * *", **options}
     with pytest.raises(UsageError, match=said):
         app.cron(given.pop("cron"), **given)(tidy if below else app.task(tidy))
+
+
+def test_a_change_of_overlap_or_stop_after_is_stored(app):
+    task = app.task(tidy)
+    app.cron("0 3 * * *")(task)
+    register(app)
+    new = making.app(app.clock)
+    new.transport = app.transport
+    new.cron("0 3 * * *", overlap=True, stop_after=5)(new.task(tidy))
+    (stored,) = register(new)
+    assert (spec(stored)["overlap"], stored.stop_after, stored.next_at) == (True, 5, MIDNIGHT + 3 * 3600)
+
+
+def test_h_fields_are_resolved_for_this_installation_when_they_are_stored(app):
+    app.cron("H H * * *")(app.task(tidy))
+    (stored,) = register(app)
+    assert (spec(stored)["written"], "H" in spec(stored)["cron"], "H" in stored.timing) == ("H H * * *", False, False)
+    assert register(app) == [stored]
+    elsewhere = making.app(app.clock, "/elsewhere")
+    elsewhere.cron("H H * * *")(elsewhere.task(tidy))
+    assert spec(register(elsewhere)[0])["cron"] != spec(stored)["cron"]
 
 
 def test_a_consumer_stores_code_and_configuration(app):
@@ -155,3 +182,37 @@ def test_registering_keeps_the_next_time(app):
     app.clock.advance(4 * 3600)
     app.cron("0 5 * * *")(app.task(report))
     assert sorted(one.next_at for one in register(app)) == [MIDNIGHT + 3 * 3600, MIDNIGHT + 5 * 3600]
+
+
+def test_the_terms_of_the_task_hold_for_its_scheduled_runs(app):
+    app.cron("0 3 * * *", args={"days": 7})(
+        app.task(name="tidy", unique="tidy:{days}", max_running=2, result_ttl_s=9)(tidy)
+    )
+    (stored,) = register(app)
+    message = message_of(stored, 1e9)
+    assert (message.unique_key, message.unique_until) == ("tidy tidy:7", UNTIL_DONE)
+    assert (message.running_key, message.max_running) == ("tidy", 2)
+
+
+def test_a_schedule_whose_task_makes_no_key_of_its_arguments_is_refused(app):
+    app.cron("0 3 * * *")(app.task(name="tidy", unique=lambda days=0: days)(tidy))
+    (stored,) = register(app)
+    assert "the key of unique must be text" in stored.refused
+
+
+def test_scheduled_items_of_a_batch_wait_for_others(app):
+    def index(days: list[int]) -> None: ...
+
+    app.cron("0 3 * * *", args={"days": 7})(
+        app.batch(size=5, wait_s=2, name="index", unique=lambda days: f"day {days}")(index)
+    )
+    (stored,) = register(app)
+    message = message_of(stored, 1e9)
+    assert (message.body, message.gather, message.available_at) == (b'{"days": 7}', 5, 1e9 + 2)
+    assert message.unique_key == "index day 7"
+
+
+def test_terms_are_stored_without_what_a_release_before_does_not_know(app):
+    app.cron("0 3 * * *")(app.task(name="tidy", max_running=2)(tidy))
+    (stored,) = register(app)
+    assert spec(stored)["terms"] == {"running_key": "tidy", "max_running": 2}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Hook = Callable[[], None]
+
+
+def close(body: object) -> None:
+    """Close a response body, or a file, that can be closed (PEP 3333)."""
+    closes = getattr(body, "close", None)
+    if closes is not None:
+        closes()
 
 
 class Closing:
@@ -31,9 +39,7 @@ class Closing:
         if hook is None:
             return
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            close(self._body)
         finally:
             hook()
 
@@ -52,30 +58,53 @@ def closing(body: Iterable[bytes], hook: Hook) -> Closing:
     return SizedClosing(body, hook) if hasattr(body, "__len__") else Closing(body, hook)
 
 
-class FileWrapper:
-    """Stands in for `wsgi.file_wrapper` while the application runs.
+@contextmanager
+def wrapped_files(environ: dict[str, Any], hook: Hook) -> Iterator[_Files]:
+    """While the application runs, let `wsgi.file_wrapper` (PEP 3333) wrap files that run `hook` when they are closed.
+
+    Servers compare what they get back with their own class: they must find it where they put it.
+    """
+    make = environ.get("wsgi.file_wrapper")
+    files = _Files(make, hook)
+    if make is None:
+        yield files
+        return
+    environ["wsgi.file_wrapper"] = files
+    try:
+        yield files
+    finally:
+        environ["wsgi.file_wrapper"] = make
+
+
+class _Files:
+    """Stands in for the server's file wrapper.
 
     The server sends a file by sendfile(2) only when it gets its own wrapper object back, untouched. So the *file* is
     wrapped instead: the server closes it when the response is over.
     """
 
-    __slots__ = ("_hook", "_proxy", "made", "make")
+    __slots__ = ("_file", "_hook", "_made", "_make")
 
-    def __init__(self, make: Callable[..., Any], hook: Hook) -> None:
-        self.make = make
+    def __init__(self, make: Any, hook: Hook) -> None:
+        self._make = make
         self._hook = hook
-        self._proxy: _File | None = None
-        self.made: object = None
+        self._file: _File | None = None
+        self._made: object = None
 
     def __call__(self, file: Any, *block_size: int) -> Any:
-        self._proxy = _File(file, self._hook)
-        self.made = self.make(self._proxy, *block_size)
-        return self.made
+        self.disarm()
+        self._file = _File(file, self._hook)
+        self._made = self._make(self._file, *block_size)
+        return self._made
+
+    def is_sent_as(self, body: object) -> bool:
+        """Tell whether `body` is the object that the server made last: it runs the hook when it is closed."""
+        return self._file is not None and body is self._made
 
     def disarm(self) -> None:
-        """The application wrapped the server's object into a body of its own: that one is closed instead."""
-        if self._proxy is not None:
-            self._proxy.hook = None
+        """Leave the hook to others: the file is not sent, or within a body of the application, which is closed."""
+        if self._file is not None:
+            self._file.hook = None
 
 
 class _File:
@@ -94,9 +123,7 @@ class _File:
     def close(self) -> None:
         hook, self.hook = self.hook, None
         try:
-            close = getattr(self._file, "close", None)
-            if close is not None:
-                close()
+            close(self._file)
         finally:
             if hook is not None:
                 hook()

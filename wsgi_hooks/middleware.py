@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cronq.app.outbox import Outbox
 from cronq.host.marks import oldest_age_s
-from wsgi_hooks.closing import FileWrapper, closing
+from wsgi_hooks.closing import close, closing, wrapped_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,35 +32,76 @@ class CronqMiddleware:
     Messages enqueued by a request are sent together when it succeeds and dropped when it fails (an exception, or a
     5xx status). After the response, if no consumer has looked at the queues for the grace period, this process
     works on them as `[inline]` allows. Requests that are no page views (`page_view`) only work on as many messages
-    as they enqueued. While consumers live, none of that costs more than a look at the clock.
+    as they enqueued. While consumers live, or where `[inline]` is off, a request gets its outbox, and its response is
+    left as it is.
     """
 
     def __init__(self, application: WSGIApplication, app: App, page_view: PageView = is_page_view) -> None:
         self._application = application
         self._app = app
+        self._send = app.send
         self._page_view = page_view
         self._marks = [app.state.alive(queue) for queue in app.settings.inline.queues]
-        self._is_off = not self._marks or app.settings.inline.mode == "off"
         self._attended_until = 0.0
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        request = _Request(self, environ, start_response)
-        files = request.put_file_wrapper()
-        outbox = Outbox(self._app.send)
+        began = time.monotonic()
+        request = _Request(self._send)
+        request.begin = start_response
+        if began < self._attended_until or self._app.settings.inline.mode == "off":
+            return self._answer(environ, request)
+        return self._answer_and_work(environ, request, began)
+
+    def _answer(self, environ: Environ, request: _Request) -> Iterable[bytes]:
+        """Call the application, and settle the outbox of the request when it returns."""
+        application = self._within if self._app.request_arounds else self._application
         try:
-            body = self._application(environ, request.start_response)
+            body = application(environ, request.start_response)
         except BaseException:
-            outbox.drop()
+            request.drop()
             raise
         finally:
-            outbox.close()
-            request.restore_file_wrapper(files)
-        request.enqueued = outbox.settle(request.has_failed())
-        if files is not None:
-            if body is files.made:
-                return body
-            files.disarm()
-        return closing(body, request.over)
+            request.close()
+        if request.messages:
+            try:
+                request.settle(request.has_failed())
+            except BaseException:
+                close(body)  # the server will never see it
+                raise
+        return body
+
+    def _answer_and_work(self, environ: Environ, request: _Request, began: float) -> Iterable[bytes]:
+        """Work when the response is over, if nobody else does by then."""
+        over = partial(self._after, environ, request, began)
+        with wrapped_files(environ, over) as files:
+            body = self._answer(environ, request)
+        if files.is_sent_as(body):
+            return body
+        files.disarm()
+        return closing(body, over)
+
+    def _within(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Call the application inside what `@app.around_request` registered."""
+        with ExitStack() as stack:
+            for around in self._app.request_arounds:
+                stack.enter_context(around(environ))
+            return self._application(environ, start_response)
+
+    def _after(self, environ: Environ, request: _Request, began: float) -> None:
+        """Work, if it is on this process to do so. Nothing in here reaches the response."""
+        if self._app.settings.inline.mode == "off" or not self._marks or self.is_attended():
+            return
+        from wsgi_hooks.drain import drain_after
+
+        headers = {name.lower(): value for name, value in getattr(request, "headers", ())}
+        drain_after(
+            self._app,
+            environ,
+            headers,
+            is_page_view=self._page_view(environ, headers),
+            enqueued=len(request.messages),
+            elapsed_s=time.monotonic() - began,
+        )
 
     def is_attended(self) -> bool:
         """Tell whether a consumer looked at every inline queue within the grace period.
@@ -74,57 +117,24 @@ class CronqMiddleware:
         self._attended_until = now + self._app.settings.inline.grace_period_s - age_s
         return True
 
-    def after(self, request: _Request) -> None:
-        """Work, if it is on this process to do so. Nothing in here reaches the response."""
-        if self._is_off or self.is_attended():
-            return
-        from wsgi_hooks.drain import drain_after
 
-        headers = {name.lower(): value for name, value in request.headers}
-        drain_after(
-            self._app,
-            request.environ,
-            headers,
-            is_page_view=self._page_view(request.environ, headers),
-            enqueued=request.enqueued,
-            elapsed_s=time.monotonic() - request.began,
-        )
+class _Request(Outbox):
+    """The outbox of one request, which listens how the response begins.
 
+    One object for both, and no `*exc_info`: this is all that a request pays for while consumers live.
+    """
 
-class _Request:
-    """What one request leaves behind for the time after its response."""
+    __slots__ = ("begin", "headers", "status")
 
-    __slots__ = ("_middleware", "_start_response", "began", "enqueued", "environ", "headers", "status")
-
-    def __init__(self, middleware: CronqMiddleware, environ: Environ, start_response: Callable[..., Any]) -> None:
-        self._middleware = middleware
-        self._start_response = start_response
-        self.environ = environ
-        self.began = time.monotonic()
-        self.enqueued = 0
-        self.status = ""
-        self.headers: list[tuple[str, str]] = []
-
-    def start_response(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        self.status = status
-        self.headers = headers
-        return self._start_response(status, headers, *exc_info)
+    begin: Callable[..., Any]  # the server's start_response
+    headers: list[tuple[str, str]]
+    status: str
 
     def has_failed(self) -> bool:
-        return self.status.startswith("5")
+        """Tell whether the response says so. Before it begins, which a generator may put off, nothing does."""
+        return getattr(self, "status", "").startswith("5")
 
-    def put_file_wrapper(self) -> FileWrapper | None:
-        make = self.environ.get("wsgi.file_wrapper")
-        if make is None:
-            return None
-        files = self.environ["wsgi.file_wrapper"] = FileWrapper(make, self.over)
-        return files
-
-    def restore_file_wrapper(self, files: FileWrapper | None) -> None:
-        """Servers compare what they get back with their own class: they must find it where they put it."""
-        if files is not None:
-            self.environ["wsgi.file_wrapper"] = files.make
-
-    def over(self) -> None:
-        """The response is over."""
-        self._middleware.after(self)
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
+        self.status = status
+        self.headers = headers
+        return self.begin(status, headers) if exc_info is None else self.begin(status, headers, exc_info)

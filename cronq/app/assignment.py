@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cronq.config.settings import Autoscale, Group
 from cronq.errors import UsageError
+from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any
 
+from cronq.app.isolating import isolation, terms_of
+from cronq.app.outbox import Outbox
+from cronq.app.termed import rates_of
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import ChangedFiles, Leaving, Seldom, Signals
+from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
+from cronq.consumer.outcomes import cause_of, concluded
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import Rest
-from cronq.consumer.runner import Runner, Tasks, cause_of
+from cronq.consumer.runner import Runner, Tasks
+from cronq.consumer.stops import Stops
+from cronq.events import emit
 from cronq.host.bell import Bells
-from cronq.host.process import memory_mb
-from cronq.message import Ack, Fail
+from cronq.message import Fail, Release
+from cronq.namedtuple import NamedTuple
 from cronq.supervisor import interval, seats
-from cronq.transports.base import Want
+from cronq.supervisor.second_hand import SecondHand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +36,13 @@ if TYPE_CHECKING:
     from cronq.config.settings import Group, Settings
     from cronq.consumer.durations import Durations
     from cronq.host.state_dir import StateDir
+    from cronq.message import Message, Outcome
     from cronq.supervisor.slots import Slot
     from cronq.task import Task
+    from cronq.transports.sync import SyncTransport
+
+
+SYNC_PRUNES = 100  # results and failures at a time: nobody else would remove them
 
 
 class Crew(NamedTuple):
@@ -39,8 +53,8 @@ class Crew(NamedTuple):
     durations: Durations
 
 
-def tasks_of(app: App) -> Tasks:
-    """Return what a runner needs to know of the app."""
+def tasks_of(app: App, group: Group | None = None) -> Tasks:
+    """Return what a runner needs to know of the app, and of the group that its process belongs to."""
 
     def timeout_s(task: Task[..., Any], queue: str) -> float | None:
         configured = app.settings.queue(queue).timeout_s
@@ -50,7 +64,18 @@ def tasks_of(app: App) -> Tasks:
         configured = app.settings.queue(queue).result_ttl_s
         return task.options.result_ttl_s if configured is None else configured
 
-    return Tasks(app.registry.get, app.policy, timeout_s, result_ttl_s, app.arounds)
+    return Tasks(
+        app.registry.get,
+        app.policy,
+        timeout_s,
+        result_ttl_s,
+        app.arounds,
+        app.resets,
+        app.disconnects,
+        terms_of(app.settings, everything=group is not None and group.isolated),
+        partial(Outbox, app.send),
+        app.transport.results,
+    )
 
 
 class Shift(NamedTuple):
@@ -75,35 +100,54 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     progress = Progress()
     leaving = Leaving(
         progress,
-        [*limits_of(app, group, shift.deadline), *_idle_limit(app, slot, group)],
+        [*limits_of(app, group, shift.deadline, slot.look_at_memory), *_idle_limit(app, slot, group)],
         [signals.reason, shift.watched.reason, Seldom(slot.reason_to_leave, clock).reason],
     )
-    alarm = Alarm(clock)
+
+    stops = stops_of(app, slot.holder, lambda: leaving.reason() is not None)
+    alarm = Alarm(clock, stops.due_in)
+    second_hand = SecondHand(app)
     attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
     conditions = Conditions(
         leaving,
         progress,
-        Rest(bells, clock, group.sleep_s, shift.deadline),
+        Rest(bells, clock, group.sleep_s, shift.deadline, second_hand.next_at),
         clock,
-        BatchSize(*_batch_most(app, group)),
-        attendance.looked,
+        BatchSize(),
+        attendance.looked if shift.stop_when_empty else _each(attendance.looked, second_hand.looked),
         alarm.share_after,
+        followed=app.announce,
+        ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
-    runner = Runner(tasks_of(app), clock, alarm, lambda: leaving.reason() is not None, ends_at=shift.deadline)
-    duty = Duty(group.queues, lapse_s(app), shift.stop_when_empty)
+    runner = Runner(tasks_of(app, group), clock, alarm, ends_at=shift.deadline, stops=stops)
+    runner.own_process(isolation(clock, stops), Leftovers())
+    duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=rates_of(app))
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
     return Crew(consumer, progress, runner.durations)
 
 
-def limits_of(app: App, group: Group, deadline: float) -> list[Limit]:
-    """Return the limits of a group as objects."""
+def stops_of(app: App, holder: str, is_leaving: Callable[[], bool] = lambda: False) -> Stops:
+    """Return what knows which of a holder's messages somebody wants stopped."""
+    transport = app.transport
+    return Stops(app.clock, lambda: transport.asked_to_stop(holder), transport.is_busy, is_leaving)
+
+
+def _each(*listeners: Callable[[bool], None]) -> Callable[[bool], None]:
+    def looked(busy: bool) -> None:
+        for listener in listeners:
+            listener(busy)
+
+    return looked
+
+
+def limits_of(app: App, group: Group, deadline: float, memory_mb: Callable[[], float]) -> list[Limit]:
+    """Return the limits of a group as objects. Memory is looked at without a limit, too: it explains deaths."""
     limits: list[Limit] = [TimeLimit(deadline, app.clock)]
     if group.limit is not None:
         limits.append(MessageLimit(group.limit))
     if group.failure_limit is not None:
         limits.append(FailureLimit(group.failure_limit))
-    if group.memory_limit_mb is not None:
-        limits.append(MemoryLimit(group.memory_limit_mb, memory_mb, app.clock))
+    limits.append(MemoryLimit(group.memory_limit_mb or inf, memory_mb, app.clock))
     return limits
 
 
@@ -120,32 +164,46 @@ def lapse_s(app: App) -> float:
     return interval.lapse_s(interval.current(app.state.ticks, app.settings.interval_s))
 
 
-def run_here(app: App) -> None:
-    """Run everything that is ready, here and now: what `sync://` does after every enqueue.
+def run_here(app: App, transport: SyncTransport) -> None:
+    """Run what this thread has enqueued, here and now: what `sync://` does after every enqueue.
 
-    An exception of a task reaches the caller, as that of a plain call would.
+    There is no second attempt. When all has run, failure callbacks included, the first exception of a task reaches the
+    caller, as that of a plain call would.
     """
     runner = Runner(tasks_of(app), app.clock, survives=())
-    queues = sorted({counts.queue for counts in app.transport.counts()})
-    while taken := app.transport.exchange(NoPost.holder, [], Want(queues, 0.0, 1, 1)).messages:
-        call = runner.prepare(taken[0])
-        if isinstance(call, Fail):
-            app.transport.exchange(NoPost.holder, [call], None)
-            continue
+    errors = []
+    while (message := transport.take(NoPost.holder)) is not None:
         try:
-            outcome = runner.run(taken[0], call)
-        except BaseException as error:
-            cause = cause_of(error)
-            failed = Fail(taken[0], f"{cause.error_class}: {cause.text}", cause)
-            app.transport.exchange(NoPost.holder, [failed], None)
-            raise
-        if isinstance(outcome, Ack):
-            app.transport.exchange(NoPost.holder, [outcome], None)
+            outcome = _attempt_here(app, runner, transport, message)
+            transport.exchange(NoPost.holder, [outcome], None)
+            _announce_following(app, outcome)
+        except Exception as error:  # the others have not failed: it is raised when they have run
+            errors.append(error)
+    transport.prune(app.settings.failures_keep_s, SYNC_PRUNES)
+    if errors:
+        raise errors[0]
 
 
-def _batch_most(app: App, group: Group) -> tuple[int, ...]:
-    each = any(app.settings.queue(queue).ack == "each" for queue in group.queues)
-    return (1,) if each else ()
+def _attempt_here(app: App, runner: Runner, transport: SyncTransport, message: Message) -> Outcome:
+    """Return how the only attempt at a message ended. Raises what the task raises, once it is written down."""
+    call = runner.prepare(message)
+    if isinstance(call, Fail):
+        emit("failed", message=message, error=call.error)
+        return call
+    try:
+        return runner.run(message, call)
+    except BaseException as error:
+        cause = cause_of(error)
+        emit("failed", message=message, error=error)
+        failed = concluded(Fail(message, f"{cause.error_class}: {cause.text}", cause))
+        transport.exchange(NoPost.holder, [failed], None)
+        _announce_following(app, failed)
+        raise
+
+
+def _announce_following(app: App, outcome: Outcome) -> None:
+    if not isinstance(outcome, Release) and outcome.then:
+        app.announce(outcome.then)
 
 
 def watched_files(settings: Settings, state: StateDir) -> list[str]:

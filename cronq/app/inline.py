@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cronq.app.consuming import lapse_s, tasks_of
+from cronq.app.consuming import lapse_s, stops_of, tasks_of
+from cronq.app.isolating import inline_queues
+from cronq.app.termed import rates_of
 from cronq.consumer import durations
 from cronq.consumer.batch import BatchSize
 from cronq.consumer.leaving import Leaving
@@ -13,11 +15,11 @@ from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, Ti
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
-from cronq.errors import ConfigError, TaskTimeout
+from cronq.errors import ConfigError, TaskStopped, TaskTimeout
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
-from cronq.supervisor import interval, slots
+from cronq.supervisor import interval, overdue, slots
 from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.single import group_for, start_one
 from cronq.supervisor.spawn import TwiceDetached
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from cronq.app.application import App
     from cronq.inline import Decision
     from cronq.supervisor.slots import Slot
+    from cronq.task import Task
 
 TICKS_ARE_GONE_S = 2 * 3600.0  # longer than any host's cron takes
-_SURVIVES = (Exception, TaskTimeout)  # SystemExit is how a web server ends its worker
+_SURVIVES = (Exception, TaskTimeout, TaskStopped)  # SystemExit is how a web server ends its worker
 
 
 def is_held(app: App) -> bool:
@@ -44,7 +47,7 @@ def is_held(app: App) -> bool:
 
 def has_work(app: App) -> bool:
     """Tell whether something is ready, or reserved by somebody who may be dead."""
-    return bool(app.transport.depth(app.settings.inline.queues, 1) or app.transport.held())
+    return bool(app.transport.depth(app.settings.unpaused(app.settings.inline.queues), 1) or app.transport.held())
 
 
 def work(app: App, slot: Slot, decision: Decision) -> None:
@@ -54,7 +57,7 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
     slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision.messages)
     reason = drain.until(began + decision.budget_s)
-    if decision.spawns and app.transport.depth(app.settings.inline.queues, 1):
+    if decision.spawns and app.transport.depth(app.settings.unpaused(app.settings.inline.queues), 1):
         if _start_consumer(app):
             reason = "a consumer was started for the rest"
         else:
@@ -68,7 +71,7 @@ def _tidy_without_cron(app: App) -> None:
     """Do what the tick does for the size of the state directory, where no tick has come for long."""
     times = interval.read(app.state.ticks)
     if not times or app.clock.now() - times[-1] > TICKS_ARE_GONE_S:
-        tidy(app.settings, app.state, app.transport, app.clock.now())
+        tidy(app.settings, app.state, app.transport, app.clock)
 
 
 class _Drain:
@@ -109,17 +112,23 @@ class _Drain:
             NoRest(),
             app.clock,
             BatchSize(most=1),
+            followed=app.announce,
             first_position=self._position,
         )
-        runner = Runner(tasks_of(app), app.clock, survives=_SURVIVES, ends_at=deadline)
-        duty = Duty(inline.queues, lapse_s(app), stop_when_empty=True, without_tasks=_unfit(app, left_s))
+        stops = stops_of(app, self._slot.holder)
+        runner = Runner(tasks_of(app), app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
+        duty = Duty(inline_queues(app.settings), lapse_s(app), True, _unfit(app, left_s), rates_of(app))
         return Consumer(app.transport, runner, duty, self._slot, conditions)
 
 
 def _unfit(app: App, left_s: float) -> list[str]:
-    """Return the tasks that must not run here: marked `inline=False`, or known to take longer than there is time."""
+    """Return the tasks that must not run here: `inline=False`, isolated, or known to take longer than is left."""
     known = durations.from_text(read_text(app.state.durations) or "")
-    return [task.name for task in app.registry if not task.options.inline or known.get(task.name, 0.0) > left_s]
+    return [task.name for task in app.registry if _is_for_consumers(task) or known.get(task.name, 0.0) > left_s]
+
+
+def _is_for_consumers(task: Task[..., Any]) -> bool:
+    return task.options.isolated or not task.options.inline
 
 
 def _rescue_all(app: App, slot: Slot) -> None:
@@ -132,7 +141,7 @@ def _rescue_all(app: App, slot: Slot) -> None:
     if held:
         seen = {one.name: one for one in slots.survey(app.state)}
         seen[slot.name] = slots.Seen(slot.name, None, slot.previous)
-        rescue(app.transport, find_dead(held, seen, app.clock.now()))
+        rescue(app.transport, find_dead(held, seen, app.clock.now(), overdue.read(app.state)))
 
 
 def _start_consumer(app: App) -> bool:

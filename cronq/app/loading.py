@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cronq.app.application import App
+from cronq.config.words import no_file
 from cronq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ def load_app(settings: Settings) -> App:
 
     Raises ConfigError when `app` does not name one; what the project's own code raises while it is imported, passes.
     """
+    if settings.app is None and settings.path is None:
+        raise ConfigError(no_file(settings.base_dir))
     if settings.app is None:
         raise ConfigError(
-            f"{settings.path or 'cronq.toml'}: app: is not set: name the module and variable of your App, "
+            f"{settings.path}: app: is not set: name the module and variable of your App, "
             f'for example app = "shop.tasks:app"'
         )
     if settings.base_dir not in sys.path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from cronq.events import emit
@@ -19,16 +19,23 @@ _open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=Non
 class Outbox:
     """Open from its making until `close()`; what it holds is then sent or dropped by `settle()`."""
 
-    __slots__ = ("_token", "messages", "outer", "send")
+    __slots__ = ("_token", "is_open", "messages", "send")
 
     def __init__(self, send: Callable[[list[Message]], None]) -> None:
         self.send = send
-        self.outer = _open_outbox.get()
         self.messages: list[Message] = []
+        self.is_open = True
         self._token = _open_outbox.set(self)
 
+    @property
+    def outer(self) -> Outbox | None:
+        """The one that was open before."""
+        outer = self._token.old_value
+        return None if outer is Token.MISSING else outer
+
     def close(self) -> None:
-        """Hold nothing back from now on. An outer outbox is open again."""
+        """Hold nothing back from now on, not even from a thread that kept our context. An outer one is open again."""
+        self.is_open = False
         _open_outbox.reset(self._token)
 
     def settle(self, has_failed: bool) -> int:
@@ -52,8 +59,8 @@ class Outbox:
 def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> bool:
     """Put messages into the open outbox of whoever sends them. False when none is open: send them now."""
     outbox = _open_outbox.get()
-    while outbox is not None and outbox.send != send:
-        outbox = outbox.outer  # that of another app, whose queues are not ours
+    while outbox is not None and (outbox.send != send or not outbox.is_open):
+        outbox = outbox.outer  # that of another app, whose queues are not ours, or one that is settled
     if outbox is None:
         return False
     outbox.messages += messages
@@ -62,13 +69,34 @@ def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> bool
 
 @contextmanager
 def opened(send: Callable[[list[Message]], None]) -> Iterator[Outbox]:
-    """Hold messages back; send them in one transaction at the end, drop them when an exception passes."""
+    """Hold messages back; send them in one transaction at the end, drop them when an exception passes.
+
+    `sys.exit()` and click's `Exit` with code 0 are how a command ends well: their messages are sent.
+    """
     outbox = Outbox(send)
+    has_failed = False
     try:
         yield outbox
-    except BaseException:
-        outbox.drop()
+    except BaseException as error:
+        has_failed = not _ends_well(error)
         raise
     finally:
         outbox.close()
-    outbox.settle(has_failed=False)
+        outbox.settle(has_failed)
+
+
+def _ends_well(error: BaseException) -> bool:
+    if isinstance(error, SystemExit):
+        return error.code in {None, 0}
+    return getattr(error, "exit_code", None) == 0  # click.exceptions.Exit
+
+
+@contextmanager
+def shelved() -> Iterator[None]:
+    """Put the open outbox aside: what is sent meanwhile goes to its queue."""
+    aside = _open_outbox.get()
+    _open_outbox.set(None)
+    try:
+        yield
+    finally:
+        _open_outbox.set(aside)

@@ -7,19 +7,21 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cronq import events
 from cronq.app.loading import load_app
 from cronq.clock import SystemClock
 from cronq.consumer import durations
 from cronq.consumer.leaving import ChangedFiles
-from cronq.errors import CronqError
+from cronq.errors import CronqError, TransportError
+from cronq.escape import escaped_lines
 from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
-from cronq.supervisor import backoff, interval, seats, slots
+from cronq.namedtuple import NamedTuple
+from cronq.supervisor import backoff, interval, overdue, seats, slots
 from cronq.supervisor.rescue import left_behind, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
 from cronq.supervisor.spawn import TwiceDetached
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from cronq.app.consuming import Crew
     from cronq.clock import Clock
     from cronq.config.settings import Group, Settings
+
+    Imported = Callable[[Slot | None], App | None]
 
 PATIENCE_S = 10  # for user code that hangs while the process exits
 HANDOVER_S = 30.0  # for a seat, should another have taken the predecessor's: idle ones leave a full account soon
@@ -51,6 +55,10 @@ class Site(NamedTuple):
     def interval_s(self) -> float:
         return interval.current(self.state.ticks, self.settings.interval_s)
 
+    def count_death(self, group: Group) -> None:
+        """Have fewer consumers of `group` started: this one could not begin, and the next one hardly can."""
+        backoff.add_death(self.state.backoff(group.name), self.interval_s, self.clock.monotonic())
+
     def deadline(self, group: Group) -> float:
         """Return when a consumer of `group` that begins now has to leave, in monotonic seconds."""
         return self.clock.monotonic() + interval.life_s(self.interval_s, group.time_limit_s)
@@ -61,9 +69,14 @@ def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = Fa
 
     A consumer that finds no free slot leaves at once with 0: enough others are there.
     """
-    site = _enter(settings, assigned)
+    site = enter(settings, f"consumer {assigned.slot or assigned.group.name}")
+    return take_up(site, assigned, lambda slot: import_app(site, slot), stop_when_empty)
+
+
+def take_up(site: Site, assigned: Assignment, imported: Imported, stop_when_empty: bool = False) -> int:
+    """Take the slot that is assigned, consume in it, and return the exit code. `imported` brings the project's App."""
     if assigned.slot is not None:
-        return _succeed(site, assigned, assigned.slot)
+        return _succeed(site, assigned, assigned.slot, imported)
     slot = slots.take(site.state, assigned.group.name, assigned.group.autoscale.max)
     if slot is None:
         return 0
@@ -71,19 +84,18 @@ def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = Fa
         slot.release()
         return 0
     _settle_in(site, slot, assigned.group)
-    app = _import_app(site, slot)
+    app = imported(slot)
     return 1 if app is None else _work(site, app, slot, assigned.group, stop_when_empty)
 
 
-def _succeed(site: Site, assigned: Assignment, name: str) -> int:
+def _succeed(site: Site, assigned: Assignment, name: str, imported: Imported) -> int:
     """Be ready first, then ask the holder of the slot to leave, and take over the moment it has."""
     queue = locks.take(site.state.successor(name))
     if queue is None:
         return 0
-    began = site.clock.now()
-    app = _import_app(site, None)
+    app = imported(None)
     if app is None:
-        backoff.add_death(site.state.backoff(assigned.group.name), began, site.interval_s, site.clock.now())
+        site.count_death(assigned.group)
         return 1
     slot = _wait_for_slot(site, assigned.group, name)
     queue.release()
@@ -94,12 +106,13 @@ def _succeed(site: Site, assigned: Assignment, name: str) -> int:
     return _work(site, app, slot, assigned.group, stop_when_empty=False)
 
 
-def _enter(settings: Settings, assigned: Assignment) -> Site:
+def enter(settings: Settings, who: str) -> Site:
+    """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError."""
     from cronq.app.consuming import watched_files
 
     state = StateDir(settings.state_dir)
     state.prepare()
-    events.listeners.append(EventLog(state.log, f"consumer {assigned.slot or assigned.group.name}"))
+    events.listeners.append(EventLog(state.log, who))
     clock = SystemClock()
     return Site(settings, state, clock, ChangedFiles(watched_files(settings, state), clock))
 
@@ -131,10 +144,15 @@ def _take_seat(site: Site, slot: Slot, within_s: float = 0.0) -> bool:
 def _settle_in(site: Site, slot: Slot, group: Group) -> None:
     """Rescue what the slot's last holder left behind, then write ourselves into the slot."""
     transport = make_transport(site.settings, site.clock)
-    rescue(transport, left_behind(transport.held(), slot, site.clock.now()))
+    try:
+        rescue(transport, left_behind(transport.held(), slot, site.clock.now(), overdue.read(site.state)))
+    except TransportError as error:
+        if not error.pressure:
+            site.count_death(group)
+        raise
     transport.close()
-    slot.begin(group.queues, site.deadline(group))
     _leave_when_told(slot)
+    slot.begin(group.queues, site.deadline(group))  # from now on a successor knows whom to tell
 
 
 def _leave_when_told(slot: Slot) -> None:
@@ -150,7 +168,7 @@ def _leave_when_told(slot: Slot) -> None:
     signal.signal(signal.SIGTERM, leave)
 
 
-def _import_app(site: Site, slot: Slot | None) -> App | None:
+def import_app(site: Site, slot: Slot | None) -> App | None:
     """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
     try:
         app = load_app(site.settings)
@@ -158,11 +176,11 @@ def _import_app(site: Site, slot: Slot | None) -> App | None:
         return app
     except CronqError as error:
         reason = str(error)
-        print(f"cronq: {reason}", file=sys.stderr)  # noqa: T201 - the output log
+        _print(f"cronq: {reason}")
     except (Exception, SystemExit) as error:
         import traceback
 
-        traceback.print_exc()
+        _print(traceback.format_exc().rstrip("\n"))
         reason = f"importing {site.settings.app} failed: {type(error).__name__}: {error}"
     emit("consumer_broken", slot=slot.name if slot else "successor", reason=reason)
     if slot is not None:
@@ -178,6 +196,7 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     crew = make_consumer(app, shift, _help(app, group))
     gc.collect()
     gc.freeze()  # what the project imported stays: collections between messages look at the rest only
+    slot.bound_memory(group.memory_limit_mb)
     slot.begin(group.queues, shift.deadline, CONSUMING)
     emit("consumer_started", slot=slot.name, queues=group.queues)
     reason, code = _run(crew)
@@ -203,8 +222,13 @@ def _run(crew: Crew) -> tuple[str, int]:
     try:
         return crew.consumer.run(), 0
     except CronqError as error:
-        print(f"cronq: {error}", file=sys.stderr)  # noqa: T201 - the output log
+        _print(f"cronq: {error}")
         return str(error), 1
+
+
+def _print(text: str) -> None:
+    """Print to the output log, which people read on a terminal."""
+    print(escaped_lines(text), file=sys.stderr)  # noqa: T201 - the output log
 
 
 def _remember(state: StateDir, measured: durations.Durations) -> None:
@@ -231,7 +255,7 @@ def _help(app: App, group: Group) -> Callable[[], None]:
     starter = TwiceDetached()
 
     def call() -> None:
-        if app.transport.depth(group.queues, size + 1) > size:
+        if app.transport.depth(app.settings.unpaused(group.queues), size + 1) > size:
             tick(Supervisor(app.settings, app.state, app.transport, app.clock, starter, os.environ), from_cron=False)
 
     return call

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from cronq.message import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping, Sequence
 
-    from cronq.message import Record
+    from cronq.app.application import App
+    from cronq.message import Message, Record
 
 
 class Ref:
-    """Names one message. `status` and `result` are as of the last `refresh()`."""
+    """Names one message. `status` and `result` are as of the last `refresh()`.
 
-    __slots__ = ("_find", "_record", "id")
+    When the message is absorbed, since one of its unique key is there already, `id` is that one's from then on:
+    at once, or when the outbox that holds it is sent.
+    """
 
-    def __init__(self, message_id: str, find: Callable[[str], Record | None]) -> None:
+    __slots__ = ("__weakref__", "_app", "_record", "id")
+
+    def __init__(self, message_id: str, app: App) -> None:
         self.id = message_id
-        self._find = find
+        self._app = app
         self._record: Record | None = None
 
     def __repr__(self) -> str:
@@ -27,12 +33,12 @@ class Ref:
 
     def refresh(self) -> Ref:
         """Look the message up again and return self."""
-        self._record = self._find(self.id)
+        self._record = self._app.transport.find(self.id)
         return self
 
     @property
     def status(self) -> str:
-        """`ready`, `delayed`, `reserved`, `failed`, `done`, or `gone`: finished without a kept result, or removed."""
+        """`ready`, `delayed`, `blocked`, `reserved`, `failed`, `done`; `gone`: finished and not kept, or removed."""
         self.refresh()
         return self._record.state.value if self._record else "gone"
 
@@ -51,3 +57,50 @@ class Ref:
         import msgspec
 
         return msgspec.json.decode(self._record.result)
+
+    def cancel(self) -> bool:
+        """Remove the message if it waits: ready, delayed or blocked. False when it is being run, is over, or not sent.
+
+        What would follow it never comes; the callback of its group does not wait for it any longer.
+        """
+        return self._app.transport.cancel([self.id]) == 1
+
+    def stop(self) -> bool:
+        """Ask for the end of the message that is being run: TaskStopped is raised in its task.
+
+        False when it is not being run. It ends in the failure queue, unless it has finished by then. A task that
+        looks at `context.should_stop` has 5 seconds to end by itself; one that runs in a web process, or on another
+        host, ends only by that.
+        """
+        from cronq.app.stopping import stop
+
+        return bool(stop(self._app.transport, [self.id]))
+
+
+class Refs:
+    """Makes refs, and remembers those whose messages may yet be absorbed as long as somebody holds them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._open: WeakValueDictionary[str, Ref] = WeakValueDictionary()
+
+    def one(self, message_id: str) -> Ref:
+        """Return a ref for the message of this id."""
+        return Ref(message_id, self._app)
+
+    def of(self, messages: Sequence[Message]) -> list[Ref]:
+        """Return a ref for each message."""
+        refs = []
+        for message in messages:
+            ref = Ref(message.id, self._app)
+            refs.append(ref)
+            if message.unique_key is not None:
+                self._open[ref.id] = ref
+        return refs
+
+    def learn(self, absorbed: Mapping[str, str]) -> None:
+        """Let the refs of absorbed messages name those that are there."""
+        for message_id, standing_id in absorbed.items():
+            ref = self._open.pop(message_id, None)
+            if ref is not None:
+                ref.id = standing_id

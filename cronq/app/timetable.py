@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from cronq.app.termed import terms_for
 from cronq.errors import CronqError, UsageError
 from cronq.schedule import Schedule, validated
-from cronq.supervisor.recurring import CODE, CONFIG, declare, placed, to_store
-from cronq.task import Task, name_of
-from cronq.transports.base import CLOCK_WAS_WRONG_S, StoredSchedule
+from cronq.supervisor.recurring import declare
+from cronq.supervisor.stored import followed_by, installation_of, placed, schedule_of, to_store, under_terms
+from cronq.task import Delivery, Task, name_of
+from cronq.transports.schedules import CLOCK_WAS_WRONG_S, CODE, CONFIG, RUNTIME, StoredSchedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.app.application import App
+    from cronq.schedule import Missed
+    from cronq.terms import Terms
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """What may be said of a schedule beside its task, its times and its arguments; see `Schedule`."""
+
+    tz: str
+    missed: Missed
+    queue: str | None
+    overlap: bool
+    stop_after: int | None
+
+
+def made(name: str, task: str, cron: str, args: Mapping[str, object] | None, options: ScheduleOptions) -> Schedule:
+    """Return a schedule of what a program says. Raises UsageError for an option that there is not."""
+    try:
+        return Schedule(name, task, cron, args=dict(args or {}), **options)
+    except TypeError as error:
+        raise UsageError(f"schedule {name}: {error}") from None
 
 
 class Timetable:
@@ -58,39 +80,62 @@ def register(app: App) -> list[StoredSchedule]:
     A consumer does this when it starts: it alone has imported the tasks, knows their queues, and sees wrong arguments.
     """
     stored = app.transport.schedules()
-    for source, schedules in ((CODE, app.timetable.all()), (CONFIG, app.settings.schedules)):
-        new = [_checked(app, source, schedule) for schedule in schedules]
+    for source, schedules in _declared(app):
+        new = [checked(app, source, schedule) for schedule in schedules]
         if _differ(new, [one for one in stored if one.source == source], app.clock.now()):
-            declare(app.transport, source, placed_all(app, new, schedules))
+            declare(app.transport, source, [placed(one, app.clock.now()) for one in new])
+    for one in stored:
+        if one.source == RUNTIME:
+            _check_again(app, one)
     return app.transport.schedules()
 
 
 def entries(app: App) -> list[StoredSchedule]:
     """Return all schedules as they would be stored, those that cannot work with the reason; nothing is written."""
-    found = []
-    for source, schedules in ((CODE, app.timetable.all()), (CONFIG, app.settings.schedules)):
-        found += placed_all(app, [_checked(app, source, schedule) for schedule in schedules], schedules)
-    return found
+    return [
+        placed(checked(app, source, schedule), app.clock.now())
+        for source, schedules in _declared(app)
+        for schedule in schedules
+    ]
 
 
-def placed_all(app: App, new: Sequence[StoredSchedule], schedules: Sequence[Schedule]) -> list[StoredSchedule]:
-    """Return new entries with their next times."""
-    now = app.clock.now()
-    return [placed(one, schedule, now) for one, schedule in zip(new, schedules, strict=True)]
-
-
-def _checked(app: App, source: str, schedule: Schedule) -> StoredSchedule:
+def checked(app: App, source: str, schedule: Schedule) -> StoredSchedule:
     """Return a schedule with its queue and its arguments as messages have them; refused when they do not fit."""
+    place = installation_of(app.settings)
     try:
         task = app.registry.get(schedule.task)
         queue = app.queue_for(task, schedule.queue)
         body = task.codec.encode((), schedule.args)
+        terms = _terms(task, body)
     except CronqError as error:
         reason = f"schedule {schedule.name}: {error}"
-        return to_store(source, schedule, schedule.args, schedule.queue or "normal", 1)._replace(refused=reason)
+        return to_store(source, schedule, schedule.args, schedule.queue or "normal", 1, place)._replace(refused=reason)
     import json
 
-    return to_store(source, schedule, json.loads(body), queue, app.policy(task, queue).max_attempts)
+    stored = to_store(source, schedule, json.loads(body), queue, app.policy(task, queue).max_attempts, place)
+    followed = followed_by(stored, app.following.of(task, queue))
+    return followed if terms is None else under_terms(followed, terms)
+
+
+def _terms(task: Task[..., Any], body: bytes) -> Terms | None:
+    """Return the terms that every run of a schedule is under: its arguments, and so its keys, are always the same."""
+    wanted = task.asked(Delivery())
+    if wanted is None:
+        return None
+    args, kwargs = task.codec.decode(body)
+    return terms_for(task, wanted, tuple(args), kwargs)
+
+
+def _declared(app: App) -> tuple[tuple[str, Sequence[Schedule]], ...]:
+    return ((CODE, app.timetable.all()), (CONFIG, app.settings.schedules))
+
+
+def _check_again(app: App, one: StoredSchedule) -> None:
+    """Refuse what a program added while this release of the code has no such task any more, or takes it up again."""
+    reason = checked(app, RUNTIME, schedule_of(one)).refused
+    if (reason is None) != (one.refused is None):
+        now_fits = placed(one._replace(refused=None), app.clock.now())
+        app.transport.revise(one, now_fits if reason is None else one._replace(next_at=None, refused=reason))
 
 
 def _differ(new: Sequence[StoredSchedule], stored: Sequence[StoredSchedule], now: float) -> bool:
@@ -103,4 +148,4 @@ def _differ(new: Sequence[StoredSchedule], stored: Sequence[StoredSchedule], now
         return True
     refused = {one.name for one in new if one.refused is not None}
     was_ahead = any(one.last_at is not None and one.last_at > now + CLOCK_WAS_WRONG_S for one in stored)
-    return was_ahead or refused != {one.name for one in stored if one.next_at is None}
+    return was_ahead or refused != {one.name for one in stored if one.refused is not None}

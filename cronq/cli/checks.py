@@ -6,7 +6,7 @@ import importlib
 import os
 import sqlite3
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cronq.cli import crontab
 from cronq.cli.common import app_of, bare_app, known_queues
@@ -14,6 +14,7 @@ from cronq.cli.cronline import jobs
 from cronq.cli.storage import database_of
 from cronq.cli.words import count
 from cronq.errors import CronqError
+from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,6 +72,7 @@ def _app(settings: Settings) -> Iterator[Finding]:
     yield from _routes(settings)
     yield from _lonely_tasks(settings, app)
     yield from _schedules(app)
+    yield from _webhooks(app)
 
 
 def _routes(settings: Settings) -> Iterator[Finding]:
@@ -104,6 +106,23 @@ def _schedules(app: App) -> Iterator[Finding]:
     if found:
         yield Fact("schedules", ", ".join(one.name for one in found))
     yield from (Error(one.refused) for one in found if one.refused is not None)
+
+
+def _webhooks(app: App) -> Iterator[Finding]:
+    """Say where each webhook's secret is, which is made now if need be: the receiver wants it before the first post."""
+    for webhook in app.settings.webhooks:
+        from cronq.app.delivering import secret_path, secrets_of
+
+        try:
+            secrets_of(app, webhook)
+            yield Fact(f"webhook {webhook.name}", f"secret in {secret_path(app, webhook)}")
+        except CronqError as error:
+            yield Error(f"webhooks.{webhook.name}.secret_file: {error}")
+        for task in webhook.tasks:
+            try:
+                app.registry.get(task)
+            except CronqError as error:
+                yield Error(f"webhooks.{webhook.name}.tasks: {error}")
 
 
 def _python(settings: Settings) -> Iterator[Finding]:

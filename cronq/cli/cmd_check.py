@@ -8,8 +8,9 @@ import click
 
 from cronq.cli.checks import Error, Fact, Warned, environment
 from cronq.cli.common import config_option, json_option, print_json, settings_of
-from cronq.cli.words import columns, red, yellow
+from cronq.cli.words import columns, print_lines, red, say, yellow
 from cronq.config.advice import warnings
+from cronq.config.words import no_file
 from cronq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def _check(context: click.Context) -> tuple[str | None, Sequence[Finding]]:
 
 
 def _all(settings: Settings) -> Iterator[Finding]:
+    if settings.path is None and settings.app is None:
+        yield Error(no_file(settings.base_dir))
+        return
     if settings.path is None:
         yield Warned(f"there is no cronq.toml in {settings.base_dir}: defaults hold; `cronq init` writes one")
     yield from map(Warned, warnings(settings))
@@ -53,15 +57,14 @@ def _all(settings: Settings) -> Iterator[Finding]:
 
 def _show(path: str | None, findings: Sequence[Finding]) -> None:
     rows = [("cronq.toml", path), *(one for one in findings if isinstance(one, Fact))]
-    for line in columns([(what, text) for what, text in rows if text]):
-        click.echo(line)
+    print_lines(columns([(what, text) for what, text in rows if text]))
     for text in _texts(findings, Warned):
-        click.echo(yellow(f"warning: {text}"))
+        print_lines([yellow(f"warning: {text}")])
     errors = _texts(findings, Error)
     for text in errors:
-        click.echo(red(f"error: {text}"))
+        print_lines([red(f"error: {text}")])
     if not errors:
-        click.echo("configuration is fine")
+        say("configuration is fine")
 
 
 def _show_json(path: str | None, findings: Sequence[Finding]) -> None:

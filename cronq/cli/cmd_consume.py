@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import config_option, duration, settings_of
+from cronq.config.kinds import refuse_bad_queue_names
 from cronq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("consume")
-@click.argument("target", metavar="[GROUP]", required=False)
+@click.argument("targets", metavar="[GROUP]...", nargs=-1)
 @click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
 @click.option("--limit", type=click.IntRange(1), help="Leave after so many messages.")
 @click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
@@ -25,22 +26,29 @@ if TYPE_CHECKING:
 @config_option
 @click.pass_context
 def command(
-    context: click.Context, /, target: str | None, queues: tuple[str, ...], stop_when_empty: bool, **limits: Any
+    context: click.Context, /, targets: tuple[str, ...], queues: tuple[str, ...], stop_when_empty: bool, **limits: Any
 ) -> int:
     """Run messages until a limit is reached. The tick starts `cronq consume GROUP`; people may as well.
+
+    Of several groups, one consumer each is forked from this process once the project is imported.
 
     Example: cronq consume --queue high --queue normal --time-limit 10m
     """
     from cronq.app.assignment import ad_hoc, assignment
-    from cronq.app.process import consume
+    from cronq.app.launching import launch
 
     settings = settings_of(context)
-    if target is not None and queues:
+    if targets and queues:
         raise UsageError("give a group or --queue, not both")
-    assigned = assignment(settings, target) if target is not None else ad_hoc(queues or _all_queues(settings))
+    try:
+        refuse_bad_queue_names(queues)
+    except ValueError as error:
+        raise UsageError(f"--queue: {error}") from None
+    named = [assignment(settings, target) for target in targets]
+    assigned = named or [ad_hoc(queues or _all_queues(settings))]
     given = {name: value for name, value in limits.items() if value is not None}
-    assigned = assigned._replace(group=assigned.group._replace(**given))
-    return consume(settings, assigned, stop_when_empty)
+    limited = [one._replace(group=one.group._replace(**given)) for one in assigned]
+    return launch(settings, limited, stop_when_empty)
 
 
 def _all_queues(settings: Settings) -> tuple[str, ...]:

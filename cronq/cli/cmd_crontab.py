@@ -9,6 +9,7 @@ import click
 
 from cronq.cli import cronline, crontab
 from cronq.cli.common import config_option, settings_with_file
+from cronq.cli.words import say
 from cronq.host.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def command(context: click.Context, action: str, every: int, with_flock: bool) -
         StateDir(settings.state_dir).prepare()  # flock makes its file, not the directory
     _say_what_cron_will_not_see()
     if action == "print":
-        click.echo(line)
+        say(line)
         return 0
     return _install(settings, line)
 
@@ -51,14 +52,14 @@ def _install(settings: Settings, line: str) -> int:
     except crontab.CrontabError as error:
         by_hand = f"This is the line, to install by hand or in your host's panel:\n{line}"
         raise crontab.CrontabError(f"{error}\n{by_hand}") from error
-    click.echo("installed:" if changed else "already there:")
-    click.echo(line)
+    say("installed:" if changed else "already there:")
+    say(line)
     return 0
 
 
 def _remove(settings: Settings) -> int:
     changed = crontab.change(settings, lambda text: cronline.removed(text, str(settings.path)))
-    click.echo(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")
+    say(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")
     return 0
 
 
@@ -66,4 +67,4 @@ def _say_what_cron_will_not_see() -> None:
     """Name variables that steer cronq now: they may hold secrets, and a crontab is no place for those."""
     lost = sorted(name for name in os.environ if name.startswith("CRONQ_") and name not in SEEN_BY_CRON)
     if lost:
-        click.echo(f"note: cron will not see {', '.join(lost)}: the tick knows only cronq.toml", err=True)
+        say(f"note: cron will not see {', '.join(lost)}: the tick knows only cronq.toml", err=True)

@@ -12,7 +12,7 @@ import click
 
 from cronq import events
 from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
-from cronq.cli.words import count
+from cronq.cli.words import count, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
         report = Report(bar)
         events.listeners.append(report)
         code = consume(settings, assigned._replace(group=group), stop_when_empty=True)
-    click.echo(f"{report.text()}, {_left(app, chosen)} left in the queues")
+    say(f"{report.text()}, {_left(app, chosen)} left in the queues")
     return 1 if report.failures else code
 
 

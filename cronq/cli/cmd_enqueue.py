@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import app_of, config_option, duration, settings_of
+from cronq.cli.words import say
 from cronq.errors import CronqError, UsageError
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +43,7 @@ def command(
     if settings.transport.startswith("memory:"):
         raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost")
     args, kwargs = read_arguments(arguments)
-    click.echo(_enqueue(_prepared(task, queue=queue, delay_s=delay_s, priority=priority), args, kwargs))
+    say(_enqueue(_prepared(task, queue=queue, delay_s=delay_s, priority=priority), args, kwargs))
     return 0
 
 
@@ -98,4 +100,4 @@ def _enqueue(prepared: Prepared[...], args: Sequence[Any], kwargs: Mapping[str, 
     except CronqError:
         raise
     except Exception as error:  # sync:// runs the task here, and its own error comes out of enqueue
-        raise CronqError(f"the task failed: {type(error).__name__}: {error}") from error
+        raise CronqError(escaped(f"the task failed: {type(error).__name__}: {error}")) from error

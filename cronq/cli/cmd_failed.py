@@ -10,8 +10,9 @@ import click
 from cronq.cli.common import bare_app, config_option, duration, json_option, print_json, settings_of
 from cronq.cli.portrait import as_data, attempts_made, error_line, show_record
 from cronq.cli.selecting import PAGE, SHOWN, Filters, chosen, failed, filter_options, pages
-from cronq.cli.words import bold, columns, count, escaped, span
+from cronq.cli.words import count, print_lines, say, span, table
 from cronq.errors import UsageError
+from cronq.escape import escaped
 from cronq.host.bell import ring
 from cronq.message import State
 
@@ -54,10 +55,9 @@ def show_all(context: click.Context, /, as_json: bool = False, **options: Any) -
     if as_json:
         print_json([as_data(record) for record in shown])
         return
-    for line in _table(shown):
-        click.echo(line)
+    print_lines(_table(shown))
     if more and filters.limit is None:
-        click.echo(f"... and more: --limit shows more than {limit}")
+        say(f"... and more: --limit shows more than {limit}")
 
 
 @command.command("show")
@@ -105,7 +105,7 @@ def retry(
 
         body = edited(settings, failed(app, ids[0]).message)
         if body is None:
-            click.echo("nothing was saved: the message stays where it is")
+            say("nothing was saved: the message stays where it is")
             return 1
         app.transport.amend(ids[0], body)
     first_at, revived = time.time(), 0
@@ -113,7 +113,7 @@ def retry(
         revived += app.transport.revive(chunk, first_at + number * PAGE * every_s, every_s)
     _wake(app)
     lasts = f", one every {span(every_s)}" if every_s and revived > 1 else ""
-    click.echo(f"put {count(revived, 'message')} back{lasts}")
+    say(f"put {count(revived, 'message')} back{lasts}")
     return 0
 
 
@@ -134,14 +134,13 @@ def remove(context: click.Context, /, ids: tuple[str, ...], everything: bool, ye
     if found and not yes:
         click.confirm(f"delete {count(len(found), 'failed message')} for good?", abort=True)
     removed = sum(app.transport.remove(chunk, State.FAILED) for chunk in _chunks(found))
-    click.echo(f"removed {count(removed, 'message')}")
+    say(f"removed {count(removed, 'message')}")
 
 
 def _table(records: Sequence[Record]) -> list[str]:
     now = time.time()
     rows = [("id", "task", "queue", "failed", "attempts", "error"), *(_row(record, now) for record in records)]
-    head, *lines = columns(rows, frozenset({3, 4}))
-    return [bold(head), *lines]
+    return table(rows, frozenset({3, 4}))
 
 
 def _row(record: Record, now: float) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import click
 
 from cronq.cli.common import app_of, bare_app, config_option
 from cronq.cli.crontab import tick_line
+from cronq.cli.words import say
 from cronq.config import load
 from cronq.config.file import NAME
 from cronq.config.kinds import is_import_path
@@ -33,13 +34,14 @@ def command(context: click.Context, app: str | None, force: bool) -> int:
         raise UsageError(f"--app {app}: name a module, a colon and the App in it, such as shop.tasks:app")
     path = os.path.abspath(context.obj or NAME)
     _write(path, template(app), force)
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")
     settings = load(path)
     _prepare(settings)
-    click.echo(f"made {settings.state_dir}")
-    click.echo()
+    say(f"made {settings.state_dir}")
+    say("")
     for number, step in enumerate(_steps(settings), 1):
-        click.echo(f"{number}. {step}")
+        for line in f"{number}. {step}".split("\n"):
+            say(line)
     return 0
 
 

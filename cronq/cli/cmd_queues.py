@@ -17,7 +17,7 @@ from cronq.cli.common import (
     settings_of,
 )
 from cronq.cli.storage import database_of, is_used
-from cronq.cli.words import ago, bold, columns, count, span
+from cronq.cli.words import ago, count, print_lines, say, span, table
 from cronq.errors import UsageError
 from cronq.host import marks
 from cronq.host.bell import ring
@@ -55,10 +55,8 @@ def show_all(context: click.Context, as_json: bool = False) -> None:
     if as_json:
         print_json(found)
         return
-    head = ("queue", "ready", "delayed", "reserved", "failed", "done", "oldest ready", "served by", "")
-    first, *lines = columns([head, *map(_row, found)], frozenset({1, 2, 3, 4, 5}))
-    for line in (bold(first), *lines):
-        click.echo(line)
+    head = ("queue", "ready", "delayed", "blocked", "reserved", "failed", "done", "oldest ready", "served by", "")
+    print_lines(table([head, *map(_row, found)], frozenset({1, 2, 3, 4, 5, 6})))
 
 
 @command.command("show")
@@ -77,7 +75,7 @@ def show(context: click.Context, queue: str, as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        click.echo(f"{name:<10}  {_shown(name, value)}")
+        say(f"{name:<10}  {_shown(name, value)}")
 
 
 @command.command("setup")
@@ -93,7 +91,7 @@ def setup(context: click.Context) -> None:
     app = bare_app(settings_of(context))
     app.state.prepare()
     app.transport.counts()
-    click.echo(f"{database_of(app.settings) or app.settings.transport} is ready")
+    say(f"{database_of(app.settings) or app.settings.transport} is ready")
 
 
 @command.command("pause")
@@ -108,7 +106,7 @@ def pause(context: click.Context, queue: str) -> None:
     app = bare_app(settings_of(context))
     _known(app, queue)
     app.transport.pause(queue, paused=True)
-    click.echo(f"{queue} is paused; `cronq queues resume {queue}` ends that")
+    say(f"{queue} is paused; `cronq queues resume {queue}` ends that")
 
 
 @command.command("resume")
@@ -122,9 +120,11 @@ def resume(context: click.Context, queue: str) -> None:
     """
     app = bare_app(settings_of(context))
     waiting = _known(app, queue).ready
+    if app.settings.queue(queue).paused:
+        raise UsageError(f"{app.settings.path}: queues.{queue}.paused = true: set it to false, then it is served again")
     app.transport.pause(queue, paused=False)
     ring(app.state.wake(queue))
-    click.echo(f"{queue} is served again, {count(waiting, 'message')} ready")
+    say(f"{queue} is served again, {count(waiting, 'message')} ready")
 
 
 @command.command("flush")
@@ -135,19 +135,21 @@ def resume(context: click.Context, queue: str) -> None:
 def flush(context: click.Context, queue: str, force: bool) -> None:
     """Delete what is in QUEUE.
 
-    That is: ready, delayed and failed messages, and kept results; not what is being run.
+    That is: ready, delayed, blocked and failed messages, and kept results; not what is being run.
 
     Example: cronq queues flush low --force
     """
     app = bare_app(settings_of(context))
     found = _known(app, queue)
     if not force:
-        doomed = found.ready + found.delayed + found.failed + found.done
-        parts = f"{found.ready} ready, {found.delayed} delayed, {found.failed} failed, {found.done} done"
+        doomed = found.ready + found.delayed + found.blocked + found.failed + found.done
+        parts = ", ".join(
+            f"{getattr(found, name)} {name}" for name in ("ready", "delayed", "blocked", "failed", "done")
+        )
         raise UsageError(f"this would delete {count(doomed, 'message')} of {queue} for good ({parts}): --force does it")
     deleted = app.transport.flush(queue)
     running = f"; {found.reserved} are being run" if found.reserved else ""
-    click.echo(f"deleted {count(deleted, 'message')} of {queue}{running}")
+    say(f"deleted {count(deleted, 'message')} of {queue}{running}")
 
 
 def _counts(app: App) -> dict[str, QueueCounts]:
@@ -167,6 +169,8 @@ def _facts(app: App, counts: QueueCounts) -> dict[str, Any]:
     now = time.time()
     facts = counts._asdict()
     oldest_at = facts.pop("oldest_at")
+    del facts["more"]  # everything is counted here
+    facts["paused"] = counts.paused or app.settings.queue(counts.queue).paused
     return facts | {
         "oldest_s": None if oldest_at is None else round(max(0.0, now - oldest_at), 3),
         "seen_s": marks.age_s(app.state.alive(counts.queue), now),
@@ -181,7 +185,7 @@ def _rules(app: App, queue: str) -> dict[str, Any]:
 
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
-    numbers = [str(facts[name]) for name in ("ready", "delayed", "reserved", "failed", "done")]
+    numbers = [str(facts[name]) for name in ("ready", "delayed", "blocked", "reserved", "failed", "done")]
     oldest = "-" if facts["oldest_s"] is None else span(facts["oldest_s"])
     paused = "paused" if facts["paused"] else ""
     return (facts["queue"], *numbers, oldest, " ".join(facts["served_by"]) or "nobody", paused)

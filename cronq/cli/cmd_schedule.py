@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cronq.cli.common import app_of, config_option, json_option, print_json, settings_of
-from cronq.cli.words import at, bold, columns, printable, red
+from cronq.cli.words import at_zoned, count, print_lines, red, say, table
 from cronq.errors import CronqError, UsageError
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cronq.app import App
+    from cronq.app.schedules import ScheduleStatus
     from cronq.message import Message
-    from cronq.transports.base import StoredSchedule, Transport
+    from cronq.transports.schedules import StoredSchedule
 
 
 @click.group("schedule", invoke_without_command=True)
 @config_option
 @click.pass_context
-def command(context: click.Context) -> None:
-    """List recurring tasks, or run one now.
+def command(context: click.Context) -> int:
+    """List recurring tasks, run one now, resume one that has stopped.
 
     Without a command it lists them, as `cronq schedule list`.
 
     Example: cronq schedule run nightly
     """
-    if context.invoked_subcommand is None:
-        context.invoke(show_all)
+    return int(context.invoke(show_all)) if context.invoked_subcommand is None else 0
 
 
 @command.command("list")
@@ -35,21 +38,22 @@ def command(context: click.Context) -> None:
 @config_option
 @click.pass_context
 def show_all(context: click.Context, as_json: bool = False) -> int:
-    """Show every schedule of the code and the configuration.
+    """Show every schedule with its last and its next run, and how the last one ended.
 
-    Exits with 1 when one is refused. Last and next runs are in this host's own time.
+    Exits with 1 when one is refused or has stopped after failures. Times are in this host's own zone. Of H fields
+    the list shows what they stand for, and what was written in brackets.
 
     Example: cronq schedule list --json
     """
-    app, stored = _registered(context)
-    found = [_facts(app.transport, one) for one in stored]
+    app, _ = _registered(context)
+    found = app.schedules.list()
     if as_json:
-        print_json(found)
+        print_json([one._asdict() for one in found])
     elif not found:
-        click.echo('no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAME] in cronq.toml, makes one')
+        say('no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAME] in cronq.toml, makes one')
     else:
         _show(found)
-    return 1 if any(one["refused"] for one in found) else 0
+    return 1 if any(one.trouble for one in found) else 0
 
 
 @command.command("run")
@@ -61,20 +65,66 @@ def run(context: click.Context, name: str) -> None:
 
     Example: cronq schedule run nightly
     """
-    from cronq.supervisor.recurring import message_of
-
     app, stored = _registered(context)
     if app.settings.transport.startswith("memory:"):
         raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost")
+    one = _named(name, stored)
+    if one.refused is not None:
+        raise CronqError(escaped(one.refused))
+    say(_run(app, one).id)
+
+
+@command.command("resume")
+@click.argument("name")
+@config_option
+@click.pass_context
+def resume(context: click.Context, name: str) -> int:
+    """Let a schedule go on that has stopped after failures.
+
+    Its failures so far are forgotten. Exits with 1 when it had not stopped.
+
+    Example: cronq schedule resume nightly
+    """
+    app, stored = _registered(context)
+    one = _named(name, stored)
+    if app.schedules.resume(name):
+        say(f"{name} goes on")
+        return 0
+    say(f"{name} had not stopped" + (f": {one.refused}" if one.refused else ""), err=True)
+    return 1
+
+
+@command.command("remove")
+@click.argument("name")
+@config_option
+@click.pass_context
+def remove(context: click.Context, name: str) -> None:
+    """Forget a schedule that a program added with `app.schedules.add`.
+
+    Example: cronq schedule remove report-42
+    """
+    app, stored = _registered(context)
+    _named(name, stored)
+    app.schedules.remove(name)
+
+
+def _named(name: str, stored: Sequence[StoredSchedule]) -> StoredSchedule:
     one = next((one for one in stored if one.name == name), None)
     if one is None:
-        known = ", ".join(one.name for one in stored) or "none yet"
+        known = escaped(", ".join(one.name for one in stored)) or "none yet"
         raise UsageError(f"schedule {name!r}: there is none of that name; there are {known}")
-    if one.refused is not None:
-        raise CronqError(one.refused)
+    return one
+
+
+def _run(app: App, one: StoredSchedule) -> Message:
+    from cronq.supervisor.firing import run_now
+    from cronq.supervisor.stored import message_of
+
+    if not app.settings.transport.startswith("sync:"):
+        return run_now(app, one)
     message = message_of(one, app.clock.now())
     _send(app, message)
-    click.echo(message.id)
+    return message
 
 
 def _send(app: App, message: Message) -> None:
@@ -83,7 +133,7 @@ def _send(app: App, message: Message) -> None:
     except CronqError:
         raise
     except Exception as error:  # sync:// runs the task here, and its own error comes out of it
-        raise CronqError(f"the task failed: {type(error).__name__}: {error}") from error
+        raise CronqError(escaped(f"the task failed: {type(error).__name__}: {error}")) from error
 
 
 def _registered(context: click.Context) -> tuple[App, list[StoredSchedule]]:
@@ -94,41 +144,23 @@ def _registered(context: click.Context) -> tuple[App, list[StoredSchedule]]:
     return app, register(app)
 
 
-def _facts(transport: Transport, one: StoredSchedule) -> dict[str, Any]:
-    from cronq.supervisor.recurring import spec_of
-
-    return {
-        "name": one.name,
-        "source": one.source,
-        **spec_of(one),
-        "last_at": one.last_at,
-        "next_at": one.next_at,
-        "last_message_id": one.last_message_id,
-        "last_result": _last_result(transport, one),
-        "refused": one.refused,
-    }
-
-
-def _last_result(transport: Transport, one: StoredSchedule) -> str | None:
-    """Return how the last run stands. A message that is gone was acked, or removed by a person."""
-    if one.last_message_id is None:
-        return None
-    record = transport.find(one.last_message_id)
-    if record is None:
-        return "done"
-    return f"{record.state}: {record.error}" if record.error else str(record.state)
-
-
-def _show(found: list[dict[str, Any]]) -> None:
-    head, *lines = columns([("name", "cron", "tz", "last run", "next run", "last result"), *map(_row, found)])
-    click.echo(bold(head))
-    for line in lines:
-        click.echo(line)
+def _show(found: Sequence[ScheduleStatus]) -> None:
+    print_lines(table([("name", "cron", "tz", "last run", "next run", "last result"), *map(_row, found)]))
     for one in found:
-        if one["refused"]:
-            click.echo(red(f"! {printable(one['refused'])}"))
+        if one.trouble is not None:
+            print_lines([red(f"! {one.trouble}")])
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    last, then = (at(one[key]) if one[key] is not None else "-" for key in ("last_at", "next_at"))
-    return (one["name"], one["cron"], one["tz"], last, then, printable(one["last_result"] or "-")[:60])
+def _row(one: ScheduleStatus) -> tuple[str, ...]:
+    cron = one.cron if one.cron == one.written else f"{one.cron} ({one.written})"
+    last, then = ("-" if time is None else at_zoned(time) for time in (one.last_at, one.next_at))
+    return (one.name, cron, one.tz, last, then, _result(one))
+
+
+def _result(one: ScheduleStatus) -> str:
+    result = one.last_result or "-"
+    if one.last_error is not None:
+        result += f": {one.last_error}"
+    if one.failures > 1:
+        result += f", {one.failures} in a row"
+    return f"{result}; {count(one.skipped, 'run')} skipped meanwhile" if one.skipped else result

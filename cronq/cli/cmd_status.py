@@ -9,6 +9,8 @@ import click
 
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
 from cronq.cli.screen import as_data, screen
+from cronq.cli.words import print_lines
+from cronq.config.words import no_file
 from cronq.errors import UsageError
 from cronq.supervisor.status import Status, look
 from cronq.supervisor.troubles import troubles
@@ -37,12 +39,17 @@ def command(context: click.Context, watch: bool, as_json: bool) -> int:
     if watch:
         return _watch(app)
     status = _look(app)
-    found = troubles(status)
+    found = (*_without_configuration(app), *troubles(status))
     if as_json:
         print_json(as_data(status, found))
     else:
         _show(status, found)
     return 1 if found else 0
+
+
+def _without_configuration(app: App) -> tuple[str, ...]:
+    settings = app.settings
+    return (no_file(settings.base_dir),) if settings.path is None and settings.app is None else ()
 
 
 def _watch(app: App) -> int:
@@ -62,10 +69,9 @@ def _look(app: App) -> Status:
 
     if not is_used(app.settings):
         return look(app.settings, app.state, [], app.clock)
-    refused = tuple(one.refused for one in app.transport.schedules() if one.refused is not None)
-    return look(app.settings, app.state, app.transport.counts(), app.clock)._replace(refused=refused)
+    refused = tuple(one.trouble for one in app.transport.schedules() if one.trouble is not None)
+    return look(app.settings, app.state, app.transport.glance(), app.clock)._replace(refused=refused)
 
 
 def _show(status: Status, found: tuple[str, ...]) -> None:
-    for line in screen(status, found):
-        click.echo(line)
+    print_lines(screen(status, found))

@@ -10,7 +10,7 @@ import click
 
 from cronq import events
 from cronq.cli.common import config_option, duration, settings_of
-from cronq.cli.words import at, count, span
+from cronq.cli.words import at, count, say, span
 from cronq.config.durations import format_duration
 from cronq.errors import CronqError
 from cronq.holder import Holder
@@ -51,17 +51,17 @@ def command(context: click.Context, for_s: float | None, wait: bool, timeout_s: 
     asked = _ask_all(state, until)
     if wait:
         _wait(state, asked, timeout_s)
-    click.echo(_what_was_done(len(asked), wait))
-    click.echo(_what_comes(until))
+    say(_what_was_done(len(asked), wait))
+    say(_what_comes(until))
     return 0
 
 
 def _end_hold(state: StateDir) -> int:
     if paused_until(state) <= time.time():
-        click.echo("nothing was held back")
+        say("nothing was held back")
         return 0
     replace_text(state.stop, "0\n")
-    click.echo("the hold is over: the next tick starts consumers")
+    say("the hold is over: the next tick starts consumers")
     return 0
 
 
@@ -115,7 +115,7 @@ def _wait(state: StateDir, asked: Sequence[Holder], timeout_s: float) -> None:
             )
         if waited_s >= QUIET_S and left != told:
             told = left
-            click.echo(f"waiting for {_names(state, left)}", err=True)
+            say(f"waiting for {_names(state, left)}", err=True)
         time.sleep(LOOK_S)
 
 
@@ -125,7 +125,7 @@ def _names(state: StateDir, holders: Sequence[Holder]) -> str:
 
 def _doing(state: StateDir, holder: Holder) -> str:
     note = slots.see(state, holder.slot).live_note
-    return "" if note is None or note.is_idle else f", busy for {span(time.time() - note.since)}"
+    return "" if note is None or note.is_idle else f", busy for {span(time.monotonic() - note.since)}"
 
 
 def _what_was_done(asked: int, waited: bool) -> str:

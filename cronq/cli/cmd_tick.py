@@ -8,7 +8,7 @@ import click
 
 from cronq.cli.common import config_option, settings_of
 from cronq.cli.ticking import attempt, make_supervisor, tick_once
-from cronq.cli.words import count
+from cronq.cli.words import count, say
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -45,7 +45,7 @@ def _tick_and_wait(settings: Settings) -> int:
     from cronq.supervisor.spawn import Attached
 
     starter = Attached()
-    _, code = attempt(make_supervisor(settings, starter))
+    _, code = attempt(make_supervisor(settings._replace(spawn="exec"), starter))  # a forked consumer is nobody's child
     starter.wait()
     return code
 
@@ -68,7 +68,7 @@ def _show_plan(settings: Settings) -> int:
     supervisor = make_supervisor(settings, Detached())
     sight = see(supervisor)
     for line in (*_lines(decide(settings, sight), sight.interval_s, settings), *_schedule_lines(supervisor)):
-        click.echo(line)
+        say(line)
     return 0
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import click
 
 import cronq
+from cronq.cli.complaint import complaint
 from cronq.errors import CronqError
+from cronq.escape import escaped, escaped_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHAPTERS = {
     "Set up": ("init", "check", "crontab"),
-    "Look and steer": ("status", "queues", "schedule", "messages", "failed", "stop"),
+    "Look and steer": ("status", "queues", "tasks", "schedule", "messages", "failed", "stop"),
+    "Keep safe": ("backup", "restore"),
     "Work by hand": ("enqueue", "drain"),
     "What cron runs": ("tick", "consume"),
 }
@@ -75,18 +79,17 @@ def run(words: Sequence[str]) -> int:
     except click.exceptions.Abort:
         sys.stderr.write("cronq: interrupted\n")
         return 1
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.ClickException as error:
-        error.show()
+    except click.ClickException as error:  # click shows words of the command line as they were given
+        shown = StringIO()
+        error.show(shown)
+        sys.stderr.write(escaped_lines(shown.getvalue().replace(click.unstyle(error.message), escaped(error.message))))
         return 2
     except CronqError as error:
-        sys.stderr.write(f"cronq: {error}\n")
+        sys.stderr.write(f"cronq: {complaint(error)}\n")
         return error.exit_code
     except OSError as error:  # a full disk, a file of somebody else: the user's business, not a fault of the program
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"cronq: {where}{error.strerror or error}\n")
+        sys.stderr.write(f"cronq: {escaped(f'{where}{error.strerror or error}')}\n")
         return 1
     return result if isinstance(result, int) else 0
 

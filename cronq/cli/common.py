@@ -12,7 +12,9 @@ import click
 
 from cronq.config import load
 from cronq.config.durations import parse_duration
+from cronq.config.words import no_file
 from cronq.errors import ConfigError, CronqError, UsageError
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,9 +63,7 @@ def settings_with_file(context: click.Context) -> Settings:
     """Return the settings of a file that exists. Raises UsageError when there is none: defaults will not do."""
     settings = settings_of(context)
     if settings.path is None:
-        raise UsageError(
-            f"there is no cronq.toml in {settings.base_dir}: write one with `cronq init`, or give --config"
-        )
+        raise UsageError(no_file(settings.base_dir))
     return settings
 
 
@@ -80,7 +80,7 @@ def app_of(settings: Settings) -> App:
     except CronqError:
         raise
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}{_place(error)}"
+        said = escaped(f"{type(error).__name__}: {error}{_place(error)}")
         raise ConfigError(f"{settings.path}: app = {settings.app!r}: importing it failed: {said}") from error
 
 
@@ -101,7 +101,9 @@ def refuse_unknown_queues(given: Sequence[str], known: Sequence[str]) -> None:
     """Raise UsageError for a queue that is not among those known: a new one by a slip of the pen helps nobody."""
     for queue in given:
         if queue not in known:
-            raise UsageError(f"queue {queue!r}: there is none of that name; there are {', '.join(known) or 'none yet'}")
+            raise UsageError(
+                f"queue {queue!r}: there is none of that name; there are {escaped(', '.join(known)) or 'none yet'}"
+            )
 
 
 def print_json(data: object) -> None:

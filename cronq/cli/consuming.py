@@ -1,13 +1,20 @@
-"""`cronq consume TARGET` without click: what the tick starts."""
+"""`cronq consume TARGET...` without click: what the tick starts."""
 
 from __future__ import annotations
 
+import os
+import time
+from typing import TYPE_CHECKING
+
 from cronq.app.assignment import assignment
-from cronq.app.process import consume
-from cronq.config import load
+from cronq.app.launching import launch
+from cronq.config.remembered import load_quickly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def consume_target(config: str | None, target: str) -> int:
-    """Consume for a group (`high`), or take over one of its slots (`high.0`)."""
-    settings = load(config)
-    return consume(settings, assignment(settings, target))
+def consume_targets(config: str | None, targets: Sequence[str]) -> int:
+    """Consume for groups (`high`), or take over their slots (`high.0`): one consumer each."""
+    settings = load_quickly(config, os.environ, time.time())
+    return launch(settings, [assignment(settings, target) for target in targets])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cronq.errors import UsageError
+from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,9 @@ import click
 
 from cronq.cli.common import app_of
 from cronq.cli.portrait import pretty
-from cronq.cli.words import escaped
+from cronq.cli.words import say
 from cronq.errors import CronqError, UsageError
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -34,7 +35,7 @@ def edited(settings: Settings, message: Message) -> bytes | None:
         try:
             codec.decode(text.encode())
         except (CronqError, UnicodeError) as error:
-            click.echo(f"these arguments do not fit: {escaped(str(error))}", err=True)
+            say(f"these arguments do not fit: {escaped(str(error))}", err=True)
             click.confirm("edit them again?", default=True, abort=True, err=True)
         else:
             return _compact(text)

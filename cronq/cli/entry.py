@@ -1,6 +1,6 @@
 """Where `cronq` starts.
 
-What cron runs every minute, `cronq tick [--config FILE]`, and what it starts, `cronq consume TARGET`, take a short
+What cron runs every minute, `cronq tick [--config FILE]`, and what it starts, `cronq consume TARGET...`, take a short
 road that imports no click (25 ms of the 26 that a tick may take). Everything else goes to click, and so do these
 two when they are given any other option; both roads end in the same functions.
 """
@@ -33,8 +33,17 @@ def run(words: list[str]) -> int:
     try:
         return _run(words)
     except CronqError as error:
-        sys.stderr.write(f"cronq: {error}\n")
+        from cronq.cli.complaint import complaint
+
+        sys.stderr.write(f"cronq: {complaint(error)}\n")
         return error.exit_code
+    except OSError as error:  # of a file of ours: those of tasks are outcomes, those of a project's imports are told
+        if error.filename is None:
+            raise
+        from cronq.escape import escaped
+
+        sys.stderr.write(f"cronq: {escaped(f'{error.filename}: {error.strerror}')}\n")
+        return 1
 
 
 def _run(words: list[str]) -> int:
@@ -44,10 +53,10 @@ def _run(words: list[str]) -> int:
         from cronq.cli.ticking import tick_once
 
         return tick_once(config)
-    if len(command) == 2 and command[0] == "consume" and not command[1].startswith("-"):
-        from cronq.cli.consuming import consume_target
+    if len(command) > 1 and command[0] == "consume" and not any(word.startswith("-") for word in command):
+        from cronq.cli.consuming import consume_targets
 
-        return consume_target(config, command[1])
+        return consume_targets(config, command[1:])
     from cronq.cli.commands import run
 
     return run(words)

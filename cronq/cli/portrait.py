@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from cronq.cli.common import print_json
-from cronq.cli.words import at, bold, columns, count, escaped, span
+from cronq.cli.words import at, bold, columns, count, print_lines, span
+from cronq.escape import escaped
 from cronq.ids import enqueued_at
 from cronq.message import UNLIMITED
+from cronq.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ def as_data(record: Record) -> dict[str, Any]:
         "state": str(record.state),
         "enqueued_at": enqueued_at(message.id),
         "holder": record.holder,
+        "blocked_by": record.blocked_by,
         **_data_of("arguments", "body", message.body),
         **_data_of("headers", "raw_headers", message.headers),
         **_data_of("result", "raw_result", record.result or b""),
@@ -45,8 +46,7 @@ def show_record(record: Record, as_json: bool) -> None:
     if as_json:
         print_json(as_data(record))
         return
-    for line in portrait(record):
-        click.echo(line)
+    print_lines(portrait(record))
 
 
 def portrait(record: Record) -> Iterator[str]:
@@ -57,6 +57,7 @@ def portrait(record: Record) -> Iterator[str]:
     yield from _block("result", pretty(record.result or b""))
     yield from _attempts(record.attempts)
     yield from _block("error", record.error or "")
+    yield from _block("printed by the last attempt", record.attempts[-1].output if record.attempts else "")
 
 
 def error_line(record: Record) -> str:
@@ -92,12 +93,15 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("queue", message.queue),
         ("state", str(record.state)),
         ("held by", record.holder or ""),
+        ("waits for", in_words(record.blocked_by) if record.blocked_by else ""),
         ("enqueued", at(enqueued_at(message.id))),
         ("available", at(message.available_at) if message.available_at else ""),
         ("expires", at(message.expires_at) if message.expires_at is not None else ""),
         ("ended", at(record.finished_at) if record.finished_at is not None else ""),
         ("kept until", at(record.keep_until) if record.keep_until is not None else ""),
         ("priority", str(message.priority)),
+        ("unique key", message.unique_key or ""),
+        ("running key", f"{message.running_key}, at most {message.max_running}" if message.running_key else ""),
         ("attempts", attempts_made(message)),
     ]
 
@@ -112,8 +116,9 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[str]:
 
 def _attempt(one: Attempt) -> tuple[str, ...]:
     took = "" if one.took_s is None else f"{one.took_s:.1f}s" if one.took_s < 10 else span(one.took_s)
+    peak = "" if one.peak_mb is None else f"{one.peak_mb:.0f} MB"
     why = f"{one.error_class}: {one.error}" if one.error_class else one.error
-    return (f"  {one.attempt}", at(one.at), escaped(one.host), escaped(one.slot), took, escaped(why))
+    return (f"  {one.attempt}", at(one.at), escaped(one.host), escaped(one.slot), took, peak, escaped(why))
 
 
 def _block(title: str, text: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.cli.words import ago, at, bold, columns, count, printable, red, span, yellow
+from cronq.cli.words import ago, at, bold, columns, count, red, span, table, yellow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def screen(status: Status, troubles: Sequence[str]) -> list[str]:
         *_queues(status.queues),
         *_failures(status),
         *([""] if troubles else []),
-        *(red(f"! {printable(text)}") for text in troubles),
+        *(red(f"! {text}") for text in troubles),
     ]
 
 
@@ -36,7 +36,7 @@ def as_data(status: Status, troubles: Sequence[str]) -> dict[str, Any]:
 def _cron(status: Status) -> str:
     cron = status.cron
     if cron.last_tick_s is None:
-        return f"{bold('cron')}  {yellow('cron has never ticked')}: `cronq crontab install`, or `cronq tick` by hand"
+        return f"{bold('cron')}  {yellow('has never ticked')}: `cronq crontab install`, or `cronq tick` by hand"
     measured = "measured" if cron.is_measured else "assumed until it is measured"
     return f"{bold('cron')}  last tick {ago(cron.last_tick_s)}, every {span(cron.interval_s)} ({measured})"
 
@@ -52,8 +52,8 @@ def _held(status: Status) -> list[str]:
 def _groups(status: Status) -> list[str]:
     rows = [("consumers", "live", "min..max", "queues")]
     rows += [(one.name, str(len(one.live)), f"{one.min}..{one.max}", " ".join(one.queues)) for one in status.groups]
-    head, *lines = columns(rows, frozenset({1, 2}))
-    shown = [bold(head)]
+    head, *lines = table(rows, frozenset({1, 2}))
+    shown = [head]
     for line, group in zip(lines, status.groups, strict=True):
         shown += [line, *_workers(group.live), *_trouble(group)]
     if status.others:
@@ -84,7 +84,7 @@ def _life(worker: Worker) -> str:
 def _trouble(group: GroupStatus) -> list[str]:
     lines = []
     if group.broken is not None:
-        lines.append(red(f"  broken: {printable(group.broken)}"))
+        lines.append(red(f"  broken: {group.broken}"))
     if group.next_start_s is not None:
         deaths = count(group.young_deaths, "young death")
         lines.append(red(f"  backs off after {deaths}, next start in {span(group.next_start_s)}"))
@@ -92,16 +92,16 @@ def _trouble(group: GroupStatus) -> list[str]:
 
 
 def _queues(queues: Sequence[QueueStatus]) -> list[str]:
-    head = ("queue", "ready", "delayed", "reserved", "failed", "oldest ready", "consumer seen", "")
+    head = ("queue", "ready", "delayed", "blocked", "reserved", "failed", "oldest ready", "consumer seen", "")
     rows = [head, *(_queue(one) for one in queues)]
-    first, *lines = columns(rows, frozenset({1, 2, 3, 4}))
-    return [bold(first), *lines]
+    return table(rows, frozenset({1, 2, 3, 4, 5}))
 
 
 def _queue(queue: QueueStatus) -> tuple[str, ...]:
-    numbers = (queue.ready, queue.delayed, queue.reserved, queue.failed)
+    numbers = {name: getattr(queue, name) for name in ("ready", "delayed", "blocked", "reserved", "failed")}
+    shown = [f"{number}+" if name in queue.more else str(number) for name, number in numbers.items()]
     oldest = "-" if queue.oldest_s is None else span(queue.oldest_s)
-    return (queue.name, *map(str, numbers), oldest, ago(queue.seen_s), "paused" if queue.is_paused else "")
+    return (queue.name, *shown, oldest, ago(queue.seen_s), "paused" if queue.is_paused else "")
 
 
 def _failures(status: Status) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cronq.cli.common import duration
 from cronq.cli.storage import is_used
-from cronq.cli.words import escaped
 from cronq.errors import UsageError
+from cronq.escape import escaped
 from cronq.message import State
+from cronq.namedtuple import NamedTuple
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def filter_options(function: F) -> F:
             "--error",
             "error_class",
             metavar="CLASS",
-            help="Only those that an exception of this class ended; also ConsumerDied and Expired.",
+            help="Only those that an exception of this class ended; also Killed, OutOfMemory, HostGone, Expired.",
         ),
         click.option("--older-than", "older_than_s", type=duration, help="Only what failed so long ago, such as 2h."),
         click.option("--limit", type=click.IntRange(1), help="At most so many, the longest failed first."),

@@ -7,8 +7,8 @@ import sys
 
 from cronq import events
 from cronq.clock import SystemClock
-from cronq.config import load
-from cronq.errors import CronqError
+from cronq.config.remembered import load_quickly
+from cronq.errors import ConfigError, CronqError
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.supervisor.tick import Supervisor, is_pressure, tick
@@ -16,6 +16,8 @@ from cronq.transports.from_url import make_transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cronq.config.settings import Settings
     from cronq.supervisor.plan import Plan
     from cronq.supervisor.spawn import Command, Starter
@@ -26,11 +28,14 @@ COMPLAIN_EVERY_S = 3600.0
 
 def tick_once(config: str | None) -> int:
     """Tick as cron does. Silent and 0 when all is well or the host has no room; a problem is printed once an hour."""
-    return attempt(make_supervisor(load(config), _start))[1]
+    settings = load_quickly(config, os.environ, SystemClock().now())
+    return attempt(make_supervisor(settings, _start))[1]
 
 
 def attempt(supervisor: Supervisor) -> tuple[Plan | None, int]:
     """Tick, and return what was done, if anything was, with the exit code for cron."""
+    mail = _Mail()
+    events.listeners.append(mail)
     try:
         plan = tick(supervisor)
     except (CronqError, OSError, MemoryError) as error:
@@ -39,7 +44,21 @@ def attempt(supervisor: Supervisor) -> tuple[Plan | None, int]:
             return None, 0
         return None, _complain(supervisor.state, error)
     _forget_complaint(supervisor.state)
-    return plan, 0
+    return plan, int(mail.has_lines)
+
+
+class _Mail:
+    """What cron is to mail though the tick went well: it comes once for each thing that happened."""
+
+    def __init__(self) -> None:
+        self.has_lines = False
+
+    def __call__(self, name: str, facts: Mapping[str, object]) -> None:
+        if name == "schedule_stopped":
+            from cronq.host.wording import words_for
+
+            self.has_lines = True
+            sys.stderr.write(f"cronq tick: {words_for(name, facts)}\n")
 
 
 def _start(command: Command) -> bool:
@@ -49,7 +68,14 @@ def _start(command: Command) -> bool:
 
 
 def make_supervisor(settings: Settings, start: Starter) -> Supervisor:
-    """Return what a tick works with; the state directory is made or refused here. Raises StateDirError."""
+    """Return what a tick works with; the state directory is made or refused here.
+
+    Raises StateDirError, and ConfigError when there is no configuration: its consumers would have nothing to import.
+    """
+    if settings.path is None and settings.app is None:  # cron was not told where, and starts in $HOME
+        from cronq.config.words import no_file
+
+        raise ConfigError(no_file(settings.base_dir))
     state = StateDir(settings.state_dir)
     state.prepare()
     events.listeners.append(EventLog(state.log, "tick"))
@@ -62,10 +88,19 @@ def _complain(state: StateDir, error: BaseException) -> int:
     """Tell the person whom cron mails to, but not the same thing every minute."""
     path = f"{state.run}/complaint"
     now = SystemClock().now()
-    told_at, _, told = (read_text(path) or "").partition(" ")
-    if told != str(error) or not 0 <= now - float(told_at) < COMPLAIN_EVERY_S:
-        sys.stderr.write(f"cronq tick: {error}\n")
-        replace_text(path, f"{int(now)} {error}")
+    try:
+        told_at, _, told = (read_text(path) or "").partition(" ")
+        is_known = told == str(error) and 0 <= now - float(told_at) < COMPLAIN_EVERY_S
+        if not is_known:
+            replace_text(path, f"{int(now)} {error}")
+    except (OSError, ValueError):  # nothing can be noted here, which may be the very problem: it is told every time
+        is_known = False
+    if not is_known:
+        from cronq.cli.complaint import complaint
+        from cronq.escape import escaped
+
+        said = complaint(error) if isinstance(error, CronqError) else escaped(str(error))
+        sys.stderr.write(f"cronq tick: {said}\n")
     return 1
 
 

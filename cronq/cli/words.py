@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.config.durations import format_duration
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _ROUND_TO = ((86400.0, 3600), (3600.0, 60))  # from so many seconds on, so fine
 
@@ -31,14 +32,31 @@ def at(wall: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
+def at_zoned(wall: float) -> str:
+    """Return a point in time as `at` does, with what that zone is called then: `2026-07-01 04:30:00 CEST`."""
+    return at(wall) + time.strftime(" %Z", time.localtime(wall))
+
+
 def count(number: int, noun: str) -> str:
     """Return `1 message`, `2 messages`, `2 processes`."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print one line, with nothing in it that would steer the terminal."""
+    click.echo(escaped(text), err=err)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines that were made here: `columns`, `table`, `red` and the like have escaped what others wrote."""
+    for line in lines:
+        click.echo(line)
+
+
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
     """Return rows as lines of aligned columns; those numbered in `right` are right-aligned."""
+    rows = [tuple(map(escaped, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -49,26 +67,20 @@ def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) 
     ]
 
 
-def printable(text: str) -> str:
-    """Return somebody else's text without the control characters that would steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def escaped(text: str) -> str:
-    """Return somebody else's text with its control characters spelled out, so that they are seen and do nothing."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Return rows as `columns` does, the first of them as the bold head."""
+    head, *lines = columns(rows, right)
+    return [bold(head), *lines]
 
 
 def red(text: str) -> str:
     """Return text that is red on a terminal; click takes the colour away elsewhere."""
-    return click.style(text, fg="red")
+    return click.style(escaped(text), fg="red")
 
 
 def yellow(text: str) -> str:
-    return click.style(text, fg="yellow")
+    return click.style(escaped(text), fg="yellow")
 
 
 def bold(text: str) -> str:
-    return click.style(text, bold=True)
+    return click.style(escaped(text), bold=True)

@@ -5,7 +5,19 @@
 
 from __future__ import annotations
 
-from cronq.config.load import load
 from cronq.config.settings import Autoscale, Group, Inline, Queue, Settings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cronq.config.loading import load
+
 __all__ = ["Autoscale", "Group", "Inline", "Queue", "Settings", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """Import `load` when it is first used: a tick remembers what it read last time (remembered.py)."""
+    if name != "load":
+        raise AttributeError(f"module 'cronq.config' has no attribute {name!r}")
+    from cronq.config.loading import load
+
+    return load

@@ -29,9 +29,13 @@ def _unserved_queues(settings: Settings) -> Iterator[str]:
 
 
 def _lonely_inline_queues(settings: Settings) -> Iterator[str]:
-    lonely = sorted(_inline_queues(settings) - _served(settings)) if settings.groups else []
+    unserved = sorted(_inline_queues(settings) - _served(settings)) if settings.groups else []
+    lonely = [name for name in unserved if not settings.queue(name).isolated]
     if lonely:
         yield f"inline.queues: no group of [[consumers]] serves {', '.join(lonely)}: only web requests will work there"
+    for name in unserved:
+        if name not in lonely:
+            yield f"queues.{name}.isolated: web requests leave it to consumers, and no group of [[consumers]] serves it"
 
 
 def _too_many_at_least(settings: Settings) -> Iterator[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os.path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
-from cronq.config.keys import AUTOSCALE, GROUP, INLINE, MAIN, QUEUE, RETRY
+from cronq.config.keys import AUTOSCALE, GROUP, INLINE, MAIN, QUEUE, RETRY, WEBHOOK
 from cronq.config.layers import merge
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Autoscale, Group, Inline, Queue, Settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from cronq.config.layers import Tree
     from cronq.config.nodes import Table
     from cronq.schedule import Schedule
+    from cronq.webhook import Webhook
 
-TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "schedule", "state_dir", "code_marker")
+PLACES = ("state_dir", "code_marker")
+TABLES = ("consumers", "queues", "presets", "routing", "inline", "failures", "schedule", "webhooks", *PLACES)
 
 
 def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
@@ -32,6 +36,7 @@ def build(tree: Tree, path: str | None, base_dir: str) -> Settings:
         routing=MappingProxyType(tree.get("routing", {})),
         inline=_inline(tree.get("inline", {}), groups),
         schedules=_schedules(tree.get("schedule", {})),
+        webhooks=_webhooks(tree.get("webhooks", {}), base_dir),
         **_failures(tree.get("failures", {})),
         **fields(plain, MAIN),
     )
@@ -83,3 +88,17 @@ def _schedules(given: Tree) -> tuple[Schedule, ...]:
     from cronq.schedule import Schedule
 
     return tuple(Schedule(name, **schedule) for name, schedule in given.items())
+
+
+def _webhooks(given: Tree, base_dir: str) -> tuple[Webhook, ...]:
+    if not given:
+        return ()
+    from cronq.webhook import Webhook
+
+    found = []
+    for name, webhook in given.items():
+        known = fields(webhook, WEBHOOK)
+        if "secret_file" in known:
+            known["secret_file"] = _absolute(base_dir, known["secret_file"])
+        found.append(Webhook(name, **known))
+    return tuple(found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from cronq.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 NAME = "cronq.toml"
 VARIABLE = "CRONQ_CONFIG"
@@ -61,9 +62,21 @@ def _content(path: str) -> bytes:
         raise ConfigError(f"{path}: is {what}: name the file itself, for example {os.path.join(path, NAME)}")
     try:
         with open(path, "rb") as file:
+            _refuse_others(path, os.fstat(file.fileno()))
             return file.read()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): let this user read it (chmod u+r)") from None
+
+
+def _refuse_others(path: str, found: os.stat_result) -> None:
+    """Refuse what a stranger may have written: it says which code is run."""
+    if found.st_uid not in {0, os.geteuid()}:
+        raise ConfigError(
+            f"{path}: belongs to uid {found.st_uid}, who would say what runs as uid {os.geteuid()}: run cronq as its "
+            f"owner, or make it yours (chown)"
+        )
+    if found.st_mode & 0o002:
+        raise ConfigError(f"{path}: everybody may write it, and so say what runs as you: chmod o-w {path}")
 
 
 def _decode(path: str, content: bytes) -> str:

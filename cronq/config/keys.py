@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from cronq.config import kinds
-from cronq.config.kinds import absolute_path, choice, duration, number, or_word, path, paths, queue_names, text, whole
+from cronq.config.kinds import (
+    absolute_path,
+    choice,
+    class_names,
+    duration,
+    number,
+    or_word,
+    path,
+    paths,
+    queue_names,
+    switch,
+    text,
+    whole,
+)
 from cronq.config.nodes import Kind, Listed, Named, Table
-from cronq.config.settings import AUTO, MISSED
+from cronq.config.settings import AUTO, MISSED, ON
 
 OFF = "off"
 MEGABYTES = (16, 1_048_576)
@@ -18,6 +31,8 @@ RETRY = Table(
         "multiplier": number(1, 100, 2),
         "max_delay": duration("0s", "365d", "1h"),
         "jitter": number(0, 1, 0.1),
+        "retry_on": class_names('["ConnectionError"]'),
+        "give_up_on": class_names('["ValueError", "shop.errors.NoSuchUser"]'),
     }
 )
 
@@ -27,7 +42,11 @@ PRESET = Table(
         "max_attempts": whole(1, 1000, 3),
         "timeout": duration("0.1s", "30d", "30s"),
         "result_ttl": duration("0s", "3650d", "1h"),
+        "rate": Kind(kinds.rate, kinds.RATE_WANTS, '"10/m"', "text"),
         "retry": RETRY,
+        "isolated": switch(),
+        "memory_mb": whole(*MEGABYTES, 256),
+        "paused": switch(),
     }
 )
 
@@ -49,6 +68,7 @@ GROUP = Table(
         "sleep": duration("0.1s", "1h", "5s"),
         "linger": duration("0s", "1h", "10s"),
         "nice": whole(0, 19, 10),
+        "isolated": switch(),
     },
     required=("name", "queues"),
 )
@@ -77,12 +97,28 @@ SCHEDULE = Table(
         "cron": CRON,
         "tz": text(kinds.is_zone, 'the name of a time zone such as "Europe/Berlin"', '"UTC"'),
         "missed": choice(MISSED),
+        "overlap": switch(),
+        "stop_after": or_word(OFF, None, whole(1, 1000, 5)),
         "queue": text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"'),
         "args": kinds.arguments("{ days = 30 }"),
     }
 )
 
-TRANSPORT = Kind(kinds.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"', "text")
+URL = kinds.address(kinds.url, kinds.URL_WANTS, '"https://example.org/cronq"')
+WEBHOOK = Table(
+    {
+        "url": URL,
+        "on": kinds.words(ON),
+        "tasks": kinds.task_names('["shop.tasks.charge"]'),
+        "queues": queue_names("a list of queue names, [] for all"),
+        "arguments": switch(),
+        "queue": text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"'),
+        "secret_file": path(),
+        "timeout": duration("0.1s", "1m", "10s"),
+    }
+)
+
+TRANSPORT = kinds.address(kinds.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"')
 ROUTE = text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"')
 NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can set no more", "[]", "list")
 
@@ -94,6 +130,7 @@ MAIN = Table(
         "state_dir": path(),
         "queue_prefix": text(kinds.is_prefix, "up to 40 letters, digits, _ . : -", '"shop:"'),
         "python": absolute_path("/home/ada/virtualenv/shop/3.11/bin/python"),
+        "spawn": choice(("exec", "fork")),
         "interval": or_word(AUTO, AUTO, duration("1s", "1d", "5m")),
         "max_processes": whole(1, 100, 4),
         "memory_mb": or_word(OFF, None, whole(*MEGABYTES, 512)),
@@ -106,6 +143,7 @@ MAIN = Table(
         "inline": INLINE,
         "failures": FAILURES,
         "schedule": Named(SCHEDULE, kinds.is_label, kinds.LABEL_WANTS),
+        "webhooks": Named(WEBHOOK, kinds.is_label, kinds.LABEL_WANTS),
     }
 )
 

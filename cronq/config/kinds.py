@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os.path
-from typing import TYPE_CHECKING, Any
 
 from cronq.config.durations import format_duration, parse_duration
 from cronq.config.nodes import Kind
-from cronq.config.words import show
+from cronq.config.words import show, show_url
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
 LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 LETTERS_AND_DOT = LETTERS | {"."}
@@ -21,9 +22,14 @@ QUEUE_NAME_WANTS = "a queue name: 1 to 64 letters, digits, _ . - and no dot in f
 DOTTED_NAME_WANTS = 'the dotted name of a class in quotes, for example "shop.messages.CreateZip"'
 LABEL_WANTS = "1 to 40 letters, digits, _ and -"
 TASK_NAME_WANTS = "the name of a task, module and function"
-CRON_WANTS = "five fields (minute, hour, day, month, weekday), or @hourly, @daily, @weekly, @monthly, @yearly"
+URL_WANTS = "a URL that begins with https:// or http://"
+RATE_WANTS = "how many messages in which time: a number, a stroke, and s, m, h or d"
+CRON_WANTS = (
+    "five fields (minute, hour, day, month, weekday), six with the seconds in front, @every 10s, or @hourly, @daily, "
+    "@weekly, @monthly, @yearly"
+)
 CRON_ALIASES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
-CRON_LETTERS = LETTERS | set("*/,#? ")
+CRON_LETTERS = LETTERS | set("*/,#?() ")
 LATER_SCHEMES = ("postgresql", "postgres", "mysql", "mariadb", "redis", "rediss", "valkey", "amqp", "amqps")
 
 
@@ -76,6 +82,17 @@ def or_word(word: str, meaning: object, kind: Kind) -> Kind:
     extended = Kind(accept, f'{kind.wants}, or "{word}"', kind.example, kind.shape)
     extended.suffix = kind.suffix
     return extended
+
+
+def switch() -> Kind:
+    """Return the kind of true or false."""
+
+    def accept(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise ValueError
+
+    return Kind(accept, "true or false", "true")
 
 
 def choice(words: tuple[str, ...]) -> Kind:
@@ -141,6 +158,40 @@ def queue_names(wants: str, at_least: int = 0) -> Kind:
     return Kind(accept, wants, '["high", "normal"]', "list")
 
 
+def words(known: tuple[str, ...]) -> Kind:
+    """Return the kind of a list of some of the words that are `known`, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, list) and value and all(value.count(word) == 1 and word in known for word in value):
+            return tuple(value)
+        raise ValueError
+
+    listed = ", ".join(f'"{word}"' for word in known)
+    return Kind(accept, f"a list of one or more of {listed}, each once", f"[{listed}]", "list")
+
+
+def task_names(example: str) -> Kind:
+    """Return the kind of a list of names of tasks, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(name, str) and is_task_name(name) for name in value):
+            return tuple(value)
+        raise ValueError
+
+    return Kind(accept, "a list of names of tasks, module and function", example, "list")
+
+
+def class_names(example: str) -> Kind:
+    """Return the kind of a list of names of exception classes, bare or with their modules, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(name, str) and is_class_name(name) for name in value):
+            return tuple(value)
+        raise ValueError
+
+    return Kind(accept, "a list of names of exception classes", example, "list")
+
+
 def arguments(example: str) -> Kind:
     """Return the kind of a table of arguments by name, kept as JSON has them: a date becomes text."""
 
@@ -192,8 +243,10 @@ def is_task_name(name: str) -> bool:
 
 def is_cron(expression: str) -> bool:
     """Tell whether it has the form of a cron expression. Its meaning is checked when it is stored: croniter is dear."""
-    has_five = len(expression.split()) == 5 and CRON_LETTERS.issuperset(expression)
-    return has_five or expression in CRON_ALIASES
+    from cronq.cron_text import every_s
+
+    has_fields = len(expression.split()) in {5, 6} and CRON_LETTERS.issuperset(expression)
+    return has_fields or expression in CRON_ALIASES or every_s(expression) is not None
 
 
 def is_zone(name: str) -> bool:
@@ -209,8 +262,23 @@ def is_import_path(name: str) -> bool:
     return all(part.isidentifier() for part in (*module.split("."), *variable.split(".")))
 
 
+def is_class_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
 def is_dotted_name(name: str) -> bool:
-    return "." in name and all(part.isidentifier() for part in name.split("."))
+    return "." in name and is_class_name(name)
+
+
+def rate(value: object) -> str:
+    """Return a rate as it is; raise ValueError, which says what is wrong with it."""
+    from cronq.rate import parse  # which imports re: seldom wanted
+
+    try:
+        parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; must be {RATE_WANTS}") from None
+    return str(value)
 
 
 def transport(value: object) -> str:
@@ -221,10 +289,33 @@ def transport(value: object) -> str:
     if scheme in LATER_SCHEMES:
         raise ValueError(f'{scheme} is not in this version; for example "sqlite:///queue.db"')
     if scheme == "sqlite" and rest and not rest.startswith("/"):
-        raise ValueError(f'needs three slashes for a file in the state directory: "sqlite:///{rest}"')
+        raise ValueError('needs three slashes for a file in the state directory, for example "sqlite:///queue.db"')
     if value in {"memory://", "sync://"} or (scheme == "sqlite" and rest.strip("/") not in {"", ":memory:"}):
         return value
     raise ValueError
+
+
+def url(value: object) -> str:
+    """Return a URL of the web as it is; raise ValueError, which may say what is wrong with it."""
+    from urllib.parse import urlsplit  # which most configurations have none of
+
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user or password: requests are signed with the secret instead")
+    if parts.fragment:
+        raise ValueError("must not have a part behind #, which no server gets to see")
+    return value
+
+
+def address(accept: Callable[[Any], str], wants: str, example: str) -> Kind:
+    """Return the kind of a URL that may hold a password, which no complaint shows."""
+    kind = Kind(accept, wants, example, "text")
+    kind.shown = show_url
+    return kind
 
 
 def nothing(value: object) -> list[object]:

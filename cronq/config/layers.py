@@ -5,16 +5,16 @@ Each layer is checked on its own, so that a complaint names where the value was 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from cronq.config.file import read
 from cronq.config.keys import FILE
 from cronq.config.nodes import Place
 from cronq.config.variables import overrides
-from cronq.config.words import show
+from cronq.config.words import key, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     Tree = dict[str, Any]
     Layer = tuple[Place, Tree]
@@ -75,7 +75,7 @@ def _env_layer(path: str, env: str, envs: Any, problems: list[str]) -> list[Laye
     if not envs:
         return _refuse_env(env, f"{path} has no [env.*] table; add [env.{env}] or unset {VARIABLE}", problems)
     if env not in envs:
-        known = ", ".join(sorted(envs))
+        known = ", ".join(map(key, sorted(envs)))
         return _refuse_env(env, f"must be one of the [env.*] tables of {path}: {known}", problems)
     return [(Place(path, f"env.{env}"), envs[env])] if isinstance(envs[env], dict) else []
 

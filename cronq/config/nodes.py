@@ -7,12 +7,12 @@ Plain classes: as NamedTuples they would cost every tick half a millisecond.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 from cronq.config.words import cut, key, meant, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Literal
 
     Path = tuple[str, ...]
     Shape = Literal["value", "text", "list"]
@@ -50,10 +50,11 @@ class Kind:
     """A leaf: what one key takes.
 
     `accept` returns the value to keep or raises ValueError; an empty one means "not what `wants` says".
-    `shape` says how the text of a variable is read; `suffix` is what the name of the setting has more than the key.
+    `shape` says how the text of a variable is read; `suffix` is what the name of the setting has more than the key;
+    `shown` returns what a complaint may show of a value.
     """
 
-    __slots__ = ("accept", "example", "shape", "suffix", "wants")
+    __slots__ = ("accept", "example", "shape", "shown", "suffix", "wants")
 
     def __init__(self, accept: Callable[[Any], Any], wants: str, example: str, shape: Shape = "value") -> None:
         self.accept = accept
@@ -61,12 +62,13 @@ class Kind:
         self.example = example
         self.shape = shape
         self.suffix = ""
+        self.shown: Callable[[object], str] = show
 
     def read(self, value: object, place: Place, problems: list[str]) -> Any:
         try:
             return self.accept(value)
         except ValueError as error:
-            problems.append(f"{place} = {show(value)}: {str(error) or self.must_be()}")
+            problems.append(f"{place} = {self.shown(value)}: {str(error) or self.must_be()}")
             return BROKEN
 
     def must_be(self) -> str:
@@ -100,7 +102,7 @@ class Table:
         node = self.keys.get(name)
         if node is not None:
             return node.read(given, place.key(name), problems)
-        problems.append(f"{place.key(name)} = {show(given)}: is no key of cronq; {meant(name, self.keys)}")
+        problems.append(f"{place.key(name)}: is no key of cronq; {meant(name, self.keys)}")  # its value may be a secret
         return BROKEN
 
     def _miss(self, name: str, place: Place, problems: list[str]) -> Any:

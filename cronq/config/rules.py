@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from cronq.config.keys import CRON, TASK
+from cronq.config.keys import CRON, TASK, URL
 from cronq.config.layers import place_of
 from cronq.config.nodes import BROKEN
 from cronq.config.settings import DEFAULT_QUEUES, Autoscale, Inline
 from cronq.config.words import meant, show
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, TypeVar
 
     from cronq.config.layers import Layer, Tree
     from cronq.config.nodes import Place
 
-Shaped = TypeVar("Shaped")
+    Shaped = TypeVar("Shaped")
+
 QUEUE_WANTS = "must be a queue that a group serves or that has a [queues.NAME] table"
 
 
@@ -25,6 +26,7 @@ def complaints(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     yield from _about_groups(tree, layers)
     yield from _about_presets(tree, layers)
     yield from _about_schedules(tree, layers)
+    yield from _about_webhooks(tree, layers)
     yield from _about_queues(tree, layers)
 
 
@@ -64,6 +66,23 @@ def _about_schedules(tree: Tree, layers: list[Layer]) -> Iterator[str]:
         for key, kind in (("task", TASK), ("cron", CRON)):
             if given is not BROKEN and key not in given:
                 yield f"{place_of(layers, 'schedule', name).key(key)} is missing: {kind.must_be()}"
+
+
+def _about_webhooks(tree: Tree, layers: list[Layer]) -> Iterator[str]:
+    known = _known_queues(tree)
+    for name, given in _whole(tree.get("webhooks"), dict).items():
+        if given is not BROKEN and "url" not in given:
+            yield f"{place_of(layers, 'webhooks', name).key('url')} is missing: {URL.must_be()}"
+        if known is not None:
+            yield from _about_queues_of_webhook(_whole(given, dict), ("webhooks", name), layers, known)
+
+
+def _about_queues_of_webhook(given: Tree, path: tuple[str, str], layers: list[Layer], known: set[str]) -> Iterator[str]:
+    for key in ("queues", "queue"):
+        named = given.get(key, BROKEN)
+        for queue in (named,) if isinstance(named, str) else _whole(named, tuple):
+            if queue not in known:
+                yield f"{place_of(layers, *path, key)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 
 def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:

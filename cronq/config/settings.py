@@ -1,26 +1,34 @@
 """The configuration as frozen values, with the default of every key written once, here.
 
-NamedTuples, not dataclasses: the minutely tick builds these, and `import dataclasses` with a dozen
-decorated classes costs it 9 ms of the 26 it may take (0.7 ms this way).
+Named tuples, not dataclasses: the minutely tick builds these, and `import dataclasses` with a dozen decorated classes
+costs it 9 ms (cronq.namedtuple: 0.1).
 Durations are seconds, sizes are mebibytes, paths are absolute once loaded.
-No `from __future__ import annotations` here: NamedTuple would compile every annotation again, 1 ms for this file.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from __future__ import annotations
 
+from types import MappingProxyType
+
+from cronq.namedtuple import NamedTuple
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
     from cronq.schedule import Schedule  # which most configurations have none of
+    from cronq.webhook import Webhook  # likewise
+
+    InlineMode = Literal["auto", "inline", "spawn", "off"]
+    InlineWhen = Literal["absent", "unattended"]
+    Durability = Literal["full", "normal"]
+    AckMode = Literal["batch", "each"]
+    Spawn = Literal["exec", "fork"]
 
 AUTO: Literal["auto"] = "auto"
-InlineMode = Literal["auto", "inline", "spawn", "off"]
-InlineWhen = Literal["absent", "unattended"]
-Durability = Literal["full", "normal"]
-AckMode = Literal["batch", "each"]
-
 
 MISSED = ("once", "skip", "all")
+ON = ("failed", "finished")
 
 
 class Autoscale(NamedTuple):
@@ -49,6 +57,7 @@ class Group(NamedTuple):
     sleep_s: float = 5.0
     linger_s: float = 10.0
     nice: int = 10
+    isolated: bool = False
 
 
 class Queue(NamedTuple):
@@ -59,7 +68,11 @@ class Queue(NamedTuple):
     max_attempts: int | None = None
     timeout_s: float | None = None
     result_ttl_s: float | None = None
-    retry: Mapping[str, float] = MappingProxyType({})
+    retry: Mapping[str, float | tuple[str, ...]] = MappingProxyType({})
+    isolated: bool | None = None
+    memory_mb: int | None = None
+    rate: str | None = None
+    paused: bool = False
 
 
 class Inline(NamedTuple):
@@ -91,6 +104,7 @@ class Settings(NamedTuple):
     durability: Durability = "full"
     queue_prefix: str = ""
     python: str | None = None
+    spawn: Spawn = "exec"
     interval_s: float | Literal["auto"] = AUTO
     max_processes: int = 4
     memory_mb: int | None = 512
@@ -101,11 +115,16 @@ class Settings(NamedTuple):
     queues: Mapping[str, Queue] = MappingProxyType({})
     routing: Mapping[str, str] = MappingProxyType({})
     inline: Inline = Inline()
-    schedules: tuple["Schedule", ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
 
     def queue(self, name: str) -> Queue:
         """Return the settings of queue `name`, the defaults when the file does not mention it."""
         return self.queues.get(name) or Queue(name)
+
+    def unpaused(self, queues: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of `queues` from which messages may be taken, as far as the file says."""
+        return tuple(name for name in queues if not self.queue(name).paused) if self.queues else queues
 
 
 DEFAULT_STATE_DIR = ".cronq"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.config.durations import format_duration
-from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET, SCHEDULE
+from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET, SCHEDULE, WEBHOOK
 from cronq.config.nodes import Kind
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Group, Inline, Queue, Settings
 from cronq.schedule import Schedule
+from cronq.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ BODY = """\
 #state_dir = {top[state_dir]}  # queue, locks and logs; never below a document root
 #queue_prefix = {top[queue_prefix]}  # tells apart installations that share one server
 # python = "/home/ada/venv/bin/python"  # starts the consumers; default: the one that runs cronq
+#spawn = {top[spawn]}  # "fork": consumers started together share one import of the project
 #interval = {top[interval]}  # time between ticks; "auto" measures it
 #max_processes = {top[max_processes]}  # consumers of all groups together
 #memory_mb = {top[memory_mb]}  # memory of all consumers together, or "off"
@@ -63,7 +65,11 @@ BODY = """\
 # max_attempts = 3  # then the message goes to the failure queue
 # timeout = "30s"  # for one attempt
 # result_ttl = "1h"  # how long results are kept
-# retry = {{ max_attempts = 3, delay = "1s", multiplier = 2, max_delay = "1h", jitter = 0.1 }}
+# retry = {{ delay = "1s", multiplier = 2, max_delay = "1h", jitter = 0.1, give_up_on = ["ValueError"] }}
+# rate = "10/m"  # no more are taken from the queue: s, m, h, d, or "100/15m"
+# isolated = true  # each message in a process of its own; never in a web request
+# memory_mb = 256  # ... with so much memory at most
+# paused = true  # nothing is taken from it; see also `cronq queues pause`
 
 # [presets.slow]
 # timeout = "10m"  # the keys of a queue, shared
@@ -74,11 +80,24 @@ BODY = """\
 # What runs again and again; `@app.cron("30 2 * * *")` above a task does the same in code.
 # [schedule.nightly]
 # task = "shop.tasks.clean_up"  # module and function
-# cron = "30 2 * * *"  # minute, hour, day, month, weekday, as in a crontab
+# cron = "30 2 * * *"  # as in a crontab; H for a value of its own; six: seconds first; "@every 10s"
 # tz = {schedule[tz]}  # whose clock that is: "Europe/Berlin"
-# missed = {schedule[missed]}  # runs that no tick saw: made up for "once", "all", or "skip"
+# missed = {schedule[missed]}  # runs that nobody saw: made up for "once", "all", or "skip"
+# overlap = {schedule[overlap]}  # true: run it while its last run still waits or goes on
+# stop_after = {schedule[stop_after]}  # failed runs in a row, then it rests until `cronq schedule resume nightly`
 # queue = "low"  # instead of the task's own
 # args = {{ days = 30 }}  # by name
+
+# How messages end is posted to a URL, signed: docs/notifications.md.
+# [webhooks.ops]
+# url = "https://example.org/cronq"
+# on = {webhook[on]}  # "finished" as well: each such message is a commit of its own
+# tasks = ["shop.tasks.charge"]  # only of these
+# queues = ["high"]  # only in these
+# arguments = {webhook[arguments]}  # true: those of the message are posted, too
+# queue = "low"  # where deliveries wait
+# secret_file = "ops.secret"  # default: one is made in state_dir
+# timeout = {webhook[timeout]}  # for a word from the receiver
 
 # [env.staging]
 # max_processes = 2  # any key above, used when CRONQ_ENV=staging
@@ -92,6 +111,7 @@ GROUP_MEANINGS = {
     "sleep": "the longest wait between two looks at its queues",
     "linger": "idle beyond `min`, it makes room for others after this",
     "nice": "0 to 19, how much it gives way to others",
+    "isolated": "each message in a process of its own",
 }
 
 
@@ -107,6 +127,7 @@ def template(app: str | None) -> str:
         failures=written(FAILURES, {"keep_s": top["failures_keep_s"]}),
         queue=written(PRESET, Queue._field_defaults),
         schedule=written(SCHEDULE, Schedule._field_defaults),
+        webhook=written(WEBHOOK, Webhook._field_defaults),
     )
     return "\n".join(map(_aligned, text.splitlines())) + "\n"
 
@@ -121,6 +142,8 @@ def toml(value: Any, name: str) -> str:
     """Return `value` of the setting `name` as TOML."""
     if value is None:
         return quoted(OFF)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, tuple):
         return "[" + ", ".join(map(quoted, value)) + "]"
     if isinstance(value, str):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from cronq.config.keys import MAIN
 from cronq.config.nodes import Place
 from cronq.config.words import key, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from cronq.config.nodes import Kind, Leaf, Path
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST = 60
+
+
+def no_file(directory: str) -> str:
+    """Say that there is no configuration, and what to do."""
+    return f"there is no cronq.toml in {directory}: write one with `cronq init`, or give --config"
 
 
 def show(value: object) -> str:
@@ -19,6 +23,11 @@ def show(value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     return _text(value) if isinstance(value, str) else _other(value)
+
+
+def show_url(value: object) -> str:
+    """Return what was given instead of a URL, of which nobody knows where in it the password is."""
+    return show(value) if isinstance(value, str) and "://" in value else "***"
 
 
 def key(name: str) -> str:
@@ -53,11 +62,21 @@ def _text(value: str) -> str:
 
 
 def _without_password(value: str) -> str:
+    """Leave of a URL what holds no secret: the part behind the last @ unless a ? came before, then nothing behind ?.
+
+    The path of a web address goes, too: in those of many receivers it is the secret.
+    """
     scheme, is_url, rest = value.partition("://")
     if not is_url:
-        return value
-    address = rest.partition("?")[0]
-    return f"{scheme}://***@{address.rpartition('@')[2]}" if "@" in rest else f"{scheme}://{address}"
+        return f"***@{value.rpartition('@')[2]}" if "@" in value and ":" in value else value
+    before, has_user, address = rest.rpartition("@")
+    if "?" in before:
+        return f"{scheme}://***"
+    address = address.partition("?")[0]
+    if scheme in {"http", "https"}:
+        host, has_path, _ = address.partition("/")
+        address = f"{host}/***" if has_path else host
+    return f"{scheme}://***@{address}" if has_user else f"{scheme}://{address}"
 
 
 def _other(value: object) -> str:

@@ -1,11 +1,15 @@
-"""One timer (setitimer(2), SIGALRM) for two purposes: ending a task at its timeout, sharing what waits behind it."""
+"""SIGALRM of a consumer: its timer (setitimer(2)) ends a task at its timeout, and shares what waits behind it.
+
+Sent by another process it says: look whether the message that runs is to be stopped. Not SIGUSR1, which would end a
+consumer of an older release, and which projects give to faulthandler.
+"""
 
 from __future__ import annotations
 
 import signal
 from typing import TYPE_CHECKING, Protocol
 
-from cronq.errors import TaskTimeout
+from cronq.errors import TaskStopped, TaskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +41,16 @@ class NoTimer:
 
 
 class Alarm:
-    """SIGALRM of this process. Only the main thread of a process may have one."""
+    """SIGALRM of this process. Only the main thread of a process may have one.
 
-    def __init__(self, clock: Clock) -> None:
+    `stop_in` is asked whenever it rings, in how many seconds the running task is to be stopped; None for not at all.
+    """
+
+    def __init__(self, clock: Clock, stop_in: Callable[[], float | None] = lambda: None) -> None:
         self._clock = clock
+        self._stop_in = stop_in
+        self._look_at: float | None = None
+        self._is_on = False
         self._share: Callable[[], bool] = lambda: True
         self._share_at: float | None = None
         self._timeout_at: float | None = None
@@ -59,18 +69,20 @@ class Alarm:
             self._set()
 
     def start(self, timeout_s: float | None) -> None:
+        self._is_on = True
         if timeout_s is not None:
             self._timeout_s = timeout_s
             self._timeout_at = self._clock.monotonic() + timeout_s
             self._set()
 
     def stop(self) -> None:
+        self._is_on = False
         if self._timeout_at is not None:
             self._timeout_at = None
             self._set()
 
     def _set(self) -> None:
-        due = [at for at in (self._share_at, self._timeout_at) if at is not None]
+        due = [at for at in (self._share_at, self._timeout_at, self._look_at) if at is not None]
         signal.setitimer(signal.ITIMER_REAL, max(0.001, min(due) - self._clock.monotonic()) if due else 0)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
@@ -80,6 +92,10 @@ class Alarm:
         timed_out = self._timeout_at is not None and self._timeout_at <= now
         if timed_out:
             self._timeout_at = None
+        stop_in = None if timed_out else self._stop_in()
+        self._look_at = now + stop_in if stop_in else None
         self._set()
         if timed_out:
             raise TaskTimeout(f"took longer than its timeout of {self._timeout_s:g} s")
+        if stop_in == 0 and self._is_on:
+            raise TaskStopped("somebody asked for its end")

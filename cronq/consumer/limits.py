@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from cronq.consumer.slices import last_look
+from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,14 +16,18 @@ MEMORY_LOOK_S = 0.2
 
 
 class Progress:
-    """What a consumer has done so far. `idle_since` is in monotonic seconds, None while it has work."""
+    """What a consumer has done so far. `idle_since` is in monotonic seconds, None while it has work.
 
-    __slots__ = ("failures", "idle_since", "messages")
+    So is `sliced_at`: when the last slice of a message that goes on ended.
+    """
+
+    __slots__ = ("failures", "idle_since", "messages", "sliced_at")
 
     def __init__(self) -> None:
         self.messages = 0
         self.failures = 0
         self.idle_since: float | None = None
+        self.sliced_at: float | None = None
 
 
 class Limit(Protocol):
@@ -47,14 +54,19 @@ class FailureLimit(NamedTuple):
 
 
 class TimeLimit:
-    """Leave at `deadline`, in monotonic seconds."""
+    """Leave at `deadline`, in monotonic seconds; before it, when a slice has ended and the next would be too short."""
 
     def __init__(self, deadline: float, clock: Clock) -> None:
         self.deadline = deadline
         self._clock = clock
+        self._last_look = last_look(deadline, clock.monotonic())
 
     def reason(self, progress: Progress) -> str | None:
-        return "time limit reached" if self._clock.monotonic() >= self.deadline else None
+        if self._clock.monotonic() >= self.deadline:
+            return "time limit reached"
+        if progress.sliced_at is not None and progress.sliced_at >= self._last_look:
+            return "time limit nearly reached: no time for another slice"
+        return None
 
 
 class MemoryLimit:

@@ -10,27 +10,54 @@ import errno
 import os
 import select
 import stat
-from typing import TYPE_CHECKING
+import time
 
 from cronq.errors import StateDirError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_HELD_AT_MOST = 8  # descriptors of a process that enqueues
+_HELD_S = 1.0
+
+
 def ring(path: str) -> None:
-    """Wake one consumer that waits at this FIFO; nothing happens when none is there or the FIFO is full."""
+    """Wake one consumer that waits at this FIFO. Where none does, the byte waits for who comes, and is forgotten then.
+
+    The FIFO is made if need be, and kept open: opening one takes six times as long as the byte. After a second it is
+    opened anew, for the state directory may have been removed and made again.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return  # no FIFO yet, or nobody reads it: a consumer that comes looks at the queue before it waits
-    try:
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            os.write(descriptor, b"!")
-    except BlockingIOError:
-        pass  # full: more wake-ups wait there already than consumers exist
-    finally:
-        os.close(descriptor)
+        held = _held.get(path)
+        if held is None or held.until < time.monotonic():
+            held = _hold(path)
+        os.write(held.descriptor, b"!")
+    except (OSError, StateDirError):
+        return  # full: more wake-ups wait there already than consumers exist. Or no FIFO can be there: nobody waits
+
+
+class _Held:
+    """An open FIFO. It closes with the last reference, so that no thread writes to a number that is another file's."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.until = time.monotonic() + _HELD_S
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+_held: dict[str, _Held] = {}
+os.register_at_fork(after_in_child=_held.clear)  # it may close all it inherited, and use the numbers anew
+
+
+def _hold(path: str) -> _Held:
+    if len(_held) >= _HELD_AT_MOST:
+        _held.clear()
+    held = _held[path] = _Held(_open_fifo(path))
+    return held
 
 
 class Bells:
@@ -60,23 +87,14 @@ class Bells:
             _drain(descriptor)
 
     def wait(self, at_most_s: float) -> bool:
-        """Sleep until a bell rings or the time is over. Tell whether one rang.
+        """Sleep until a bell rings, a signal comes or the time is over. Tell whether a bell rang.
 
         The bytes are taken at once: some kernels (5.5 to 5.13) wake the next sleeper only for a pipe that was empty.
         """
-        rang = bool(self._epoll.poll(max(0.0, at_most_s), 1))
-        if rang:
-            self.drain()
-            self._forget_signals()
-        return rang
-
-    def _forget_signals(self) -> None:
-        """Only after a wait, never before one: a signal that came in between has to end it.
-
-        Without this one SIGALRM would keep every later wait from sleeping.
-        """
-        if self._signals is not None:
-            _drain(self._signals)
+        woken = [descriptor for descriptor, _ in self._epoll.poll(max(0.0, at_most_s), len(self._fifos) + 1)]
+        for descriptor in woken:  # of a signal only after a wait: one that comes before a wait has to end it
+            _drain(descriptor)
+        return bool(woken) and woken != [self._signals]
 
     def ring(self) -> None:
         """Wake another consumer of the same queues."""

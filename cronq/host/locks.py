@@ -15,13 +15,13 @@ import fcntl
 import os
 import struct
 import time
-from _thread import allocate_lock
+from _thread import RLock  # `threading` costs the tick half a millisecond
 
-from cronq.host.state_dir import open_private
+from cronq.host.state_dir import open_private, open_to_read
 
 _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 _held: set[tuple[int, int]] = set()  # device and inode: a file can have several names, through links on the way
-_held_guard = allocate_lock()  # `threading` costs the tick half a millisecond
+_held_guard = RLock()  # not a plain lock: a signal may end a process, slot and all, in the middle of what it guards
 
 
 class Lock:
@@ -106,7 +106,7 @@ def look(path: str) -> tuple[int | None, bytes]:
         if _file_at(path) in _held:
             return os.getpid(), b""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = open_to_read(path)
         except FileNotFoundError:
             return None, b""
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from cronq.host.process import PRESSURE
 from cronq.host.state_dir import open_private
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -41,4 +41,6 @@ class EventLog:
         except OSError as error:  # a full disk must not stop the work that the line is about, nor make cron send mail
             if error.errno in PRESSURE:
                 return
-            sys.stderr.write(f"cronq: {self.path}: {error.strerror}: {line}")
+            from cronq.escape import escaped
+
+            sys.stderr.write(f"cronq: {escaped(self.path)}: {error.strerror}: {line}")

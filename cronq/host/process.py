@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from cronq.holder import Holder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 
 PRESSURE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 """Errors that mean "the host has no room now": back off and try again later. They are not faults."""
+_PF_EXITING = 0x4  # linux/sched.h
 
 
 def identity(slot: str, turn: int = 0) -> Holder:
@@ -29,7 +30,7 @@ def host_name() -> str:
 def boot_id() -> str:
     """Return 8 digits that change with every boot: the head of the kernel's random boot id (random(4))."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read(8)
     except OSError:
         return "unknown"
@@ -38,14 +39,16 @@ def boot_id() -> str:
 def start_of(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None when it is gone.
 
-    A zombie counts as gone: it runs no more, it only waits to be reaped.
+    A zombie counts as gone: it runs no more, it only waits to be reaped. So does one that is about to become one: the
+    kernel frees its locks a little earlier, and who waited for them looks at once.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
+    is_gone = fields[0] in {b"Z", b"X"} or int(fields[6]) & _PF_EXITING
+    return None if is_gone else int(fields[19])
 
 
 def runs(holder: Holder) -> bool:
@@ -72,3 +75,10 @@ def memory_mb(pid: int | None = None) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGESIZE") / 1048576
+
+
+def peak_mb() -> float:
+    """Return the most resident memory that this process has had in its life, in MiB (getrusage(2))."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from typing import IO
+from functools import lru_cache
 
 from cronq.errors import StateDirError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to be refused
 _DOCUMENT_ROOTS = frozenset({"public_html", "www", "htdocs", "html", "httpdocs", "public", "web_root", "wwwroot"})
+_LONGEST = 64  # characters of a queue's name, as in config/kinds.py
 NEW = ".new"  # what a file is called while it is written; one that stays is of a process that was killed
 _SUBDIRECTORIES = ("run", "alive", "wake", "log")
 
@@ -40,10 +47,13 @@ class StateDir:
         return f"{self.path}/run/{group}.backoff"
 
     def alive(self, queue: str) -> str:
-        return f"{self.path}/alive/{queue}"
+        return f"{self.path}/alive/{_file_of(queue)}"
 
     def wake(self, queue: str) -> str:
-        return f"{self.path}/wake/{queue}"
+        return f"{self.path}/wake/{_file_of(queue)}"
+
+    def secret(self, webhook: str) -> str:
+        return f"{self.path}/webhook.{webhook}.secret"
 
     def prepare(self) -> None:
         """Make the directory and its parts where they are missing, and refuse a place that is not private.
@@ -53,7 +63,8 @@ class StateDir:
         if not os.path.isdir(self.path):
             self._refuse_shared_places()
         try:
-            _make_directory(self.path)
+            if _make_directory(self.path):
+                _keep_name(self.path)
             self._refuse_others()
             for name in _SUBDIRECTORIES:
                 _make_directory(f"{self.path}/{name}")
@@ -87,19 +98,43 @@ class StateDir:
         for place in _SHARED:
             if real == place or real.startswith(place + "/"):
                 raise StateDirError(f"{self.path}: {place} is shared by all users of the host: set another state_dir")
-        served = _DOCUMENT_ROOTS.intersection(real.split("/"))
+        served = document_root_of(real)
         if served:
             raise StateDirError(
-                f"{self.path}: lies below {sorted(served)[0]}/, which web servers hand out to the world: "
+                f"{self.path}: lies below {served}/, which web servers hand out to the world: "
                 f"set state_dir to a directory outside, such as {os.path.expanduser('~')}/.cronq"
             )
 
 
-def _make_directory(path: str) -> None:
+def document_root_of(path: str) -> str | None:
+    """Return the name of the directory above `path` that web servers hand out, by the names hosts give it."""
+    served = _DOCUMENT_ROOTS.intersection(os.path.realpath(path).split("/"))
+    return min(served, default=None)
+
+
+@lru_cache(maxsize=1024)
+def _file_of(queue: str) -> str:
+    """Return the name of a queue's file. Names that nobody may configure, from stored messages, share one."""
+    return "_" if "/" in queue or "\0" in queue or not 0 < len(queue) <= _LONGEST or queue[0] == "." else queue
+
+
+def _make_directory(path: str) -> bool:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        pass
+        return False
+    return True
+
+
+def _keep_name(path: str) -> None:
+    """Make a new directory survive a power cut: what is synced in it later is lost when its own name is."""
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # a file system that cannot sync directories; there is nothing better to do
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_planted(path: str) -> None:
@@ -119,8 +154,21 @@ def _user_name(uid: int) -> str:
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file of the state directory: 0600 when made, never through a symbolic link, never inherited."""
-    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Open a file of the state directory: 0600 when made, never through a symbolic link, never inherited.
+
+    A FIFO in its place is refused and not waited for. Raises OSError.
+    """
+    return _no_fifo(path, os.open(path, flags | os.O_CREAT | _PLAIN, 0o600))
+
+
+_PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO would be waited for without the last
+
+
+def _no_fifo(path: str, descriptor: int) -> int:
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "is a FIFO where cronq keeps a file of its own: remove it", path)
 
 
 def replace_text(path: str, text: str) -> None:
@@ -136,10 +184,15 @@ def private_file(path: str, flags: int) -> IO[bytes]:
     return os.fdopen(open_private(path, flags), "wb")
 
 
+def open_to_read(path: str) -> int:
+    """Open a file of the state directory that is there; otherwise as `open_private`."""
+    return _no_fifo(path, os.open(path, os.O_RDONLY | _PLAIN))
+
+
 def read_text(path: str) -> str | None:
     """Return the text of a file, or None when it is not there."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = open_to_read(path)
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "consumer_started": lambda facts: f"{facts['slot']} consumes {' '.join(facts['queues'])}",
@@ -14,6 +14,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     ),
     "consumer_broken": lambda facts: f"{facts['slot']} cannot work: {facts['reason']}",
     "spawned": lambda facts: f"started a consumer for {facts['target']}",
+    "not_forked": lambda facts: f'{facts["reason"]}: each consumer imports it anew, although spawn = "fork"',
     "pressure": lambda facts: f"the host has no room now for {facts['what']}: trying again at the next tick",
     "rescued": lambda facts: (
         f"rescued from {facts['holder']}: {facts['released']} back in their queues, {facts['failed']} failed, "
@@ -30,18 +31,32 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "failed": lambda facts: (
         f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
     ),
+    "continued": lambda facts: f"{facts['message'].task} {facts['message'].id} goes on later, in another slice",
     "ended_once": lambda facts: (
         f"{facts['message'].task} {facts['message'].id} failed; it runs at most once, so it is gone: "
         f"{_brief(facts['error'])}"
+    ),
+    "absorbed": lambda facts: (
+        f"{len(facts['absorbed'])} messages were not needed, since one of their unique key was there: "
+        f"{', '.join(sorted({message.task for message in facts['messages']}))}"
     ),
     "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
     "result_not_kept": lambda facts: (
         f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}"
     ),
+    "leftovers": lambda facts: (
+        f"{facts['message'].task} left {facts['what']} behind (first seen after {facts['message'].id}): "
+        f"end what you start, or it stays as long as the consumer"
+    ),
+    "hook_failed": lambda facts: f"@app.{facts['kind']} hook {facts['hook']} failed: {_brief(facts['error'])}",
     "trouble": lambda facts: f"waiting for better times: {facts['error']}",
     "scheduled": lambda facts: (
         f"schedule {facts['schedule']}: enqueued {', '.join(message.id for message in facts['messages'])}"
     ),
+    "schedule_skipped": lambda facts: (
+        f"schedule {facts['schedule']}: not enqueued while its last message {facts['message_id']} waits or is run"
+    ),
+    "schedule_stopped": lambda facts: facts["reason"],
     "schedule_refused": lambda facts: f"refused: {facts['reason']}",
     "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
     "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
 
 from cronq.host.state_dir import read_text, replace_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
 DEFAULT_S = 60.0
 LONGEST_LIFE_S = 55 * 60.0  # hosts kill what runs an hour

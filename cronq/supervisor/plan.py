@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from cronq.namedtuple import NamedTuple
 from cronq.scale import Demand, desired, missing
 from cronq.supervisor.backoff import Backoff, judge
 from cronq.supervisor.interval import life_s
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from cronq.supervisor.slots import Seen, SlotNote
 
 OVERDUE_GRACE_S = 5.0  # after a message's timeout: its own SIGALRM comes first
+KILL_AFTER_S = 5.0  # after the first SIGTERM: the next tick may be that of a burst, and come at once
 STUCK_S = 30.0  # an idle consumer that is so long past its deadline hangs
 
 
 class Sight(NamedTuple):
     """Everything a tick looks at before it decides. Monotonic and wall seconds, per-group maps by group name.
 
-    `memory_mb` is the resident memory of all live consumers together.
+    `memory_mb` is the resident memory of all live consumers together. `strays` are slots whose consumers go on
+    without them (rescue.strays). `signalled` are the holders that ticks have told to end, with when they
+    did so first.
     """
 
     now: float
@@ -34,16 +37,18 @@ class Sight(NamedTuple):
     has_successor: frozenset[str] = frozenset()
     backoff: Mapping[str, Backoff] = {}
     paused_until: float = 0.0
-    signalled: Mapping[str, str] = {}
+    signalled: Mapping[str, float] = {}
     memory_mb: float = 0.0
+    strays: Sequence[str] = ()
 
 
 class Stop(NamedTuple):
-    """End a consumer that is overdue: politely first, by SIGKILL at the tick after."""
+    """End a consumer that is overdue: politely first, by SIGKILL at a later tick. It was first told at `told_at`."""
 
     note: SlotNote
     reason: str
     kill: bool
+    told_at: float
 
 
 class Plan(NamedTuple):
@@ -65,10 +70,12 @@ def decide(settings: Settings, sight: Sight) -> Plan:
         for group in settings.groups
     }
     backoff = {group.name: _backoff(group, sight) for group in settings.groups}
-    demands = [_demand(group, sight, len(live[group.name])) for group in settings.groups]
+    astray = [slot.rpartition(".")[0] for slot in sight.strays]
+    alive = {name: len(seen) + astray.count(name) for name, seen in live.items()}
+    demands = [_demand(group, sight, alive[group.name]) for group in settings.groups]
     may_start = sight.now >= sight.paused_until
-    able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.now)]
-    others = sum(len(live[demand.group]) for demand in demands if demand not in able)
+    able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.monotonic)]
+    others = sum(alive[demand.group] for demand in demands if demand not in able)
     most = min(settings.max_processes, _fitting(settings.memory_mb, sight.memory_mb, sum(map(len, live.values()))))
     starts = missing(able, most - others)
     wanted = {one.group: desired(one.depth, one.desired_size, one.min, one.max) for one in demands}
@@ -79,13 +86,13 @@ def decide(settings: Settings, sight: Sight) -> Plan:
         succeed=[
             seen.name
             for group in settings.groups
-            if may_start and not backoff[group.name].holds(sight.now)
+            if may_start and not backoff[group.name].holds(sight.monotonic)
             for seen in _to_succeed(group, live[group.name], wanted[group.name], sight)
             if seen.name not in sight.has_successor
         ],
         backoff={name: found for name, found in backoff.items() if found != sight.backoff.get(name, Backoff())},
         wanted=wanted,
-        live={name: len(seen) for name, seen in live.items()},
+        live=alive,
     )
 
 
@@ -96,7 +103,7 @@ def _demand(group: Group, sight: Sight, live: int) -> Demand:
 
 def _backoff(group: Group, sight: Sight) -> Backoff:
     slots = [seen for seen in sight.slots if seen.group == group.name]
-    return judge(sight.backoff.get(group.name, Backoff()), slots, sight.interval_s, sight.now)
+    return judge(sight.backoff.get(group.name, Backoff()), slots, sight.interval_s, sight.monotonic)
 
 
 def _fitting(most_mb: int | None, used_mb: float, live: int) -> int:
@@ -134,4 +141,5 @@ def _overdue(seen: Seen, sight: Sight) -> Stop | None:
         reason = "it hangs past its time limit"
     else:
         return None
-    return Stop(note, reason, kill=sight.signalled.get(seen.name) == str(note.holder))
+    told_at = sight.signalled.get(str(note.holder), sight.monotonic)
+    return Stop(note, reason, sight.monotonic >= told_at + KILL_AFTER_S, told_at)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from cronq.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT
 from cronq.events import emit
 from cronq.holder import Holder
 from cronq.host.process import boot_id, host_name, runs
+from cronq.namedtuple import NamedTuple
 from cronq.supervisor.slots import Seen
 from cronq.transports.base import Evidence
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from cronq.supervisor.slots import Slot
+    from cronq.supervisor.slots import Slot, SlotNote
     from cronq.transports.base import Held, Transport
 
 INLINE = "inline."
@@ -26,31 +27,35 @@ class Dead(NamedTuple):
     evidence: Evidence
 
 
-def find_dead(held: Sequence[Held], slots: Mapping[str, Seen], now: float) -> list[Dead]:
-    """Return the holders among `held` that are dead.
+def find_dead(held: Sequence[Held], slots: Mapping[str, Seen], now: float, overdue: Collection[str] = ()) -> list[Dead]:
+    """Return the holders among `held` that are dead. `overdue` are those that a tick has told to end.
 
     The reservations must have been read before the slots: whoever had reserved something then held its slot then,
     so a slot that is free, or another's, afterwards proves that the holder is gone.
     """
     host, boot = host_name(), boot_id()
-    dead = (_judge(one, slots, host, boot, now) for one in held)
-    return [one for one in dead if one is not None]
+    dead = []
+    for one in held:
+        holder = _parsed(one.holder)
+        if holder is None or holder.host != host:
+            if one.until <= now:
+                dead.append(Dead(one, _lapsed(one, holder)))
+        elif not _lives(holder, slots.get(holder.slot)):
+            dead.append(Dead(one, _evidence(holder, slots.get(holder.slot), boot, overdue)))
+    return dead
 
 
-def _judge(held: Held, slots: Mapping[str, Seen], host: str, boot: str, now: float) -> Dead | None:
+def _parsed(text: str) -> Holder | None:
     try:
-        holder = Holder.parse(held.holder)
+        return Holder.parse(text)
     except ValueError:
-        return Dead(held, Evidence(f"unknown holder {held.holder!r}")) if held.until <= now else None
-    if holder.host != host:
-        return Dead(held, Evidence(f"host {holder.host} let the reservation lapse")) if held.until <= now else None
-    seen = slots.get(holder.slot)
-    if _lives(holder, seen):
         return None
-    cause = _cause(holder, boot)
-    if seen is not None and seen.note is not None and seen.note.holder == holder:
-        return Dead(held, seen.note.evidence(cause, boot))
-    return Dead(held, Evidence(cause))
+
+
+def _lapsed(held: Held, holder: Holder | None) -> Evidence:
+    if holder is None:
+        return Evidence(f"unknown holder {held.holder!r}")
+    return Evidence(f"host {holder.host} let the reservation lapse", error_class=HOST_GONE)
 
 
 def _lives(holder: Holder, seen: Seen | None) -> bool:
@@ -58,30 +63,78 @@ def _lives(holder: Holder, seen: Seen | None) -> bool:
 
     Whom a held slot's note names, holds it: pids are not asked, a cage (PID namespace) numbers processes anew. If
     somebody else has just taken the slot, the messages are safe too: that one rescues them before it writes its note.
-    A consumer lives while it runs, even without its slot: a removed slot file must not double its work. A web process
-    outlives its inline work, so there only the slot counts; one without a note is held by another thread of ours,
-    whose file stays unread.
+    A consumer lives while it runs, even without its slot: a removed slot file must not double its work; unless it has
+    noted that it left, for its process ends later than its successor overwrites that note. A web process outlives its
+    inline work, so there only the slot counts; one without a note is held by another thread of ours, whose file stays
+    unread.
     """
-    if seen is not None and seen.is_live and seen.note is not None and seen.note.holder == holder:
-        return True
+    note = _noted_by(holder, seen)
+    if seen is not None and note is not None and (seen.is_live or note.has_left):
+        return seen.is_live
     if not holder.slot.startswith(INLINE):
         return runs(holder)
     return seen is not None and seen.pid == holder.pid and seen.note is None and runs(holder)
 
 
-def _cause(holder: Holder, boot: str) -> str:
+def _noted_by(holder: Holder, seen: Seen | None) -> SlotNote | None:
+    """Return what the slot's file says, if it was the holder who wrote it."""
+    return seen.note if seen is not None and seen.note is not None and seen.note.holder == holder else None
+
+
+def strays(held: Sequence[Held], slots: Mapping[str, Seen]) -> list[str]:
+    """Return the slots of this host's consumers that are at work without holding them: their file was removed.
+
+    They leave after their message. Until then each is one of its group's consumers, though its slot looks free.
+    """
+    here, found = host_name(), []
+    for one in held:
+        try:
+            holder = Holder.parse(one.holder)
+        except ValueError:
+            continue
+        if holder.host != here or holder.slot.startswith(INLINE) or _holds_slot(holder, slots.get(holder.slot)):
+            continue
+        if _lives(holder, slots.get(holder.slot)):
+            found.append(holder.slot)
+    return found
+
+
+def _holds_slot(holder: Holder, seen: Seen | None) -> bool:
+    if seen is None or not seen.is_live:
+        return False
+    return seen.pid == holder.pid or _noted_by(holder, seen) is not None
+
+
+def _evidence(holder: Holder, seen: Seen | None, boot: str, overdue: Collection[str]) -> Evidence:
+    """Return what is known of a dead holder's messages, and of the cause of its death."""
+    note = _noted_by(holder, seen)
+    error_class, text = _cause(holder, note, boot, overdue)
+    return note.evidence(text, boot, error_class) if note else Evidence(text, error_class=error_class)
+
+
+def _cause(holder: Holder, note: SlotNote | None, boot: str, overdue: Collection[str]) -> tuple[str, str]:
+    who = f"consumer {holder.slot} (pid {holder.pid})"
     if holder.boot != boot:
-        return f"the host was restarted while consumer {holder.slot} (pid {holder.pid}) ran it"
-    return f"consumer {holder.slot} (pid {holder.pid}) died while running it: killed, out of memory, or crashed"
+        return HOST_RESTARTED, f"the host was restarted while {who} ran it"
+    if str(holder) in overdue:
+        return TIMED_OUT, f"{who} was ended by the tick: its message ran past its timeout, and it did not react"
+    from cronq.causes import Memory, of_silent_death
+    from cronq.host.memory import oom_kills
+
+    if note is None:
+        return of_silent_death(who, Memory())
+    limits = () if not note.limit_mb else (note.limit_mb,)
+    kills = oom_kills(note.memory_group) - note.oom_kills if note.memory_group else 0
+    return of_silent_death(who, Memory(note.used_mb, limits, kills))
 
 
-def left_behind(held: Sequence[Held], slot: Slot, now: float) -> list[Dead]:
+def left_behind(held: Sequence[Held], slot: Slot, now: float, overdue: Collection[str] = ()) -> list[Dead]:
     """Return which of `held` an earlier holder of `slot` left behind, judged by its note, before we overwrite that.
 
     We hold the slot, so whoever held it before does not.
     """
     earlier = [one for one in held if f"/{slot.name}/" in one.holder and one.holder != slot.holder]
-    return find_dead(earlier, {slot.name: Seen(slot.name, None, slot.previous)}, now) if earlier else []
+    return find_dead(earlier, {slot.name: Seen(slot.name, None, slot.previous)}, now, overdue) if earlier else []
 
 
 def rescue(transport: Transport, dead: Sequence[Dead]) -> None:

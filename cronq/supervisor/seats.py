@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from cronq.host import locks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.host.state_dir import StateDir
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cronq.host import locks
 from cronq.supervisor import backoff, interval, slots
 from cronq.supervisor.spawn import consume_command
 from cronq.supervisor.tick import paused_until
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +29,7 @@ def start_one(supervisor: Supervisor, group: Group) -> bool:
 
     False: nothing was started, and nothing will be soon.
     """
-    state, now = supervisor.state, supervisor.clock.now()
+    state, monotonic = supervisor.state, supervisor.clock.monotonic()
     lock = locks.take(state.tick_lock)
     if lock is None:
         return True  # a tick is at it
@@ -38,14 +37,14 @@ def start_one(supervisor: Supervisor, group: Group) -> bool:
         seen = [one for one in slots.survey(state) if one.group == group.name]
         interval_s = interval.current(state.ticks, supervisor.settings.interval_s)
         before = backoff.read(state.backoff(group.name))
-        found = backoff.judge(before, seen, interval_s, now)
+        found = backoff.judge(before, seen, interval_s, monotonic)
         if found != before:
             backoff.write(state.backoff(group.name), found)
-        if found.holds(now) or now < paused_until(state):
+        if found.holds(monotonic) or supervisor.clock.now() < paused_until(state):
             return False
-        if any(one.note is not None and 0 <= now - one.note.begun_at < STARTS_APART_S for one in seen):
+        if any(one.note is not None and 0 <= monotonic - one.note.begun < STARTS_APART_S for one in seen):
             return True
-        command = consume_command(supervisor.settings, state, group.name, supervisor.environ)
+        command = consume_command(supervisor.settings, state, [group.name], supervisor.environ)
         return supervisor.start(command)
     finally:
         lock.release()

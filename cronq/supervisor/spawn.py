@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cronq.errors import ConfigError
 from cronq.host.process import PRESSURE
 from cronq.host.state_dir import open_private
+from cronq.namedtuple import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
     from cronq.config.settings import Settings
     from cronq.host.state_dir import StateDir
+else:
+    Protocol = object  # the tick does without typing
 
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -35,15 +39,15 @@ class Starter(Protocol):
     def __call__(self, command: Command) -> bool: ...
 
 
-def consume_command(settings: Settings, state: StateDir, target: str, environ: Mapping[str, str]) -> Command:
-    """Return the command of one consumer. `target` is a group, or a slot that is to be taken over.
+def consume_command(settings: Settings, state: StateDir, targets: Sequence[str], environ: Mapping[str, str]) -> Command:
+    """Return the command of one or more consumers. Each target is a group, or a slot that is to be taken over.
 
     Other users of the host can see an argv, so there is nothing in it but `cronq consume <group>`.
     """
     env = dict.fromkeys(_SINGLE_THREADED, "1") | dict(environ)
     if settings.path:
         env["CRONQ_CONFIG"] = settings.path
-    argv = (python_of(settings), "-m", "cronq", "consume", target)
+    argv = (python_of(settings), "-m", "cronq", "consume", *targets)
     return Command(argv, settings.base_dir, env, state.output)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from cronq.host import marks
 from cronq.host.state_dir import read_text
+from cronq.namedtuple import NamedTuple
 from cronq.supervisor import backoff, interval, slots
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
 from cronq.supervisor.tick import paused_until
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,23 +59,28 @@ class GroupStatus(NamedTuple):
 
 
 class QueueStatus(NamedTuple):
-    """One queue. `oldest_s` is the age of the oldest ready message, `seen_s` that of the alive mark."""
+    """One queue. `oldest_s` is the age of the oldest ready message, `seen_s` that of the alive mark.
+
+    `more` names the numbers that are larger than they say.
+    """
 
     name: str
     ready: int
     delayed: int
+    blocked: int
     reserved: int
     failed: int
     is_paused: bool
     oldest_s: float | None
     seen_s: float | None
     served_by: tuple[str, ...]
+    more: tuple[str, ...] = ()
 
 
 class Status(NamedTuple):
     """One look at everything. `others` are consumers outside the groups: started by hand, or web processes.
 
-    `refused` says of schedules why they never run.
+    `refused` says of schedules why they never run, or no longer.
     """
 
     at: float
@@ -131,7 +136,7 @@ def _complaint(state: StateDir, now: float) -> str | None:
 
 
 def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> GroupStatus:
-    now = clock.now()
+    monotonic = clock.monotonic()
     return GroupStatus(
         name=group.name,
         queues=group.queues,
@@ -140,7 +145,7 @@ def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> 
         live=tuple(_worker(one, clock) for one in seen if one.is_live and one.group == group.name),
         broken=_broken(group.name, seen),
         young_deaths=delay.deaths,
-        next_start_s=delay.until - now if delay.holds(now) else None,
+        next_start_s=delay.until - monotonic if delay.holds(monotonic) else None,
     )
 
 
@@ -168,8 +173,8 @@ def _worker(seen: Seen, clock: Clock) -> Worker:
         slot=seen.name,
         pid=pid,
         doing=idle_word if note.is_idle else "busy",
-        busy_s=None if note.is_idle else max(0.0, clock.now() - note.since),
-        alive_s=max(0.0, clock.now() - note.begun_at),
+        busy_s=None if note.is_idle else max(0.0, clock.monotonic() - note.since),
+        alive_s=max(0.0, clock.monotonic() - note.begun),
         ends_in_s=note.deadline - clock.monotonic() if note.deadline else None,
         memory_mb=memory,
     )
@@ -199,10 +204,12 @@ def _queue(counts: QueueCounts, settings: Settings, state: StateDir, now: float)
         name=counts.queue,
         ready=counts.ready,
         delayed=counts.delayed,
+        blocked=counts.blocked,
         reserved=counts.reserved,
         failed=counts.failed,
-        is_paused=counts.paused,
+        is_paused=counts.paused or settings.queue(counts.queue).paused,
         oldest_s=None if counts.oldest_at is None else max(0.0, now - counts.oldest_at),
         seen_s=marks.age_s(state.alive(counts.queue), now),
         served_by=tuple(group.name for group in settings.groups if counts.queue in group.queues),
+        more=counts.more,
     )

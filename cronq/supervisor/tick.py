@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-from typing import TYPE_CHECKING, NamedTuple
 
 from cronq.errors import TransportError
 from cronq.events import emit
 from cronq.host import locks, process
-from cronq.host.state_dir import read_text, replace_text
-from cronq.supervisor import backoff, interval, slots
+from cronq.host.state_dir import read_text
+from cronq.namedtuple import NamedTuple
+from cronq.supervisor import backoff, interval, overdue, slots
 from cronq.supervisor.plan import Plan, Sight, decide
-from cronq.supervisor.rescue import find_dead, rescue
+from cronq.supervisor.rescue import find_dead, rescue, strays
 from cronq.supervisor.tidy import tidy
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,7 +53,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
         _enqueue_recurring(supervisor, from_cron)
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)
-        tidy(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock.now())
+        tidy(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock)
         emit("ticked", plan=plan)
     finally:
         lock.release()
@@ -79,7 +79,7 @@ def _enqueue_recurring(supervisor: Supervisor, from_cron: bool) -> None:
     if stored or supervisor.settings.schedules:
         from cronq.supervisor.recurring import run_due
 
-        run_due(supervisor, stored, declares=from_cron)
+        run_due(supervisor, stored, from_cron)
 
 
 def see(supervisor: Supervisor) -> Sight:
@@ -87,7 +87,9 @@ def see(supervisor: Supervisor) -> Sight:
     settings, state, clock = supervisor.settings, supervisor.state, supervisor.clock
     held = supervisor.transport.held()  # before the slots: see find_dead
     seen = slots.survey(state)
-    dead = find_dead(held, {one.name: one for one in seen}, clock.now())
+    by_name = {one.name: one for one in seen}
+    signalled = overdue.read(state)
+    dead = find_dead(held, by_name, clock.now(), signalled)
     rescuable = {one.held.holder: one.held.messages for one in dead}
     return Sight(
         now=clock.now(),
@@ -96,10 +98,11 @@ def see(supervisor: Supervisor) -> Sight:
         slots=seen,
         depth=_depths(supervisor, sum(rescuable.values())),
         dead=dead,
+        strays=strays(held, by_name),
         has_successor=frozenset(one.name for one in seen if locks.holder_pid(state.successor(one.name)) is not None),
         backoff={group.name: backoff.read(state.backoff(group.name)) for group in settings.groups},
         paused_until=paused_until(state),
-        signalled=_signalled(state),
+        signalled=signalled,
         memory_mb=sum(process.memory_mb(one.pid) for one in seen if one.pid is not None and not one.is_inline),
     )
 
@@ -112,7 +115,7 @@ def carry_out(supervisor: Supervisor, plan: Plan) -> None:
     for group, found in plan.backoff.items():
         backoff.write(supervisor.state.backoff(group), found)
         if found.deaths:
-            emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.now())
+            emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.monotonic())
     _start(supervisor, [*plan.start, *plan.succeed])
 
 
@@ -122,20 +125,22 @@ def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
         return
     from cronq.supervisor.spawn import consume_command
 
-    for target in targets:
-        command = consume_command(supervisor.settings, supervisor.state, target, supervisor.environ)
+    together = [targets] if supervisor.settings.spawn == "fork" else [[target] for target in targets]
+    for some in together:
+        command = consume_command(supervisor.settings, supervisor.state, some, supervisor.environ)
         if not supervisor.start(command):
             emit("pressure", what="another process")
             return
-        emit("spawned", target=target)
+        for target in some:
+            emit("spawned", target=target)
 
 
 def _depths(supervisor: Supervisor, rescued: int) -> dict[str, int]:
     """Return the ready messages per group, counted no further than its maximum can tell apart."""
-    depths = {}
-    for group in supervisor.settings.groups:
+    depths, settings = {}, supervisor.settings
+    for group in settings.groups:
         enough = group.autoscale.desired_size * group.autoscale.max
-        depths[group.name] = min(enough, supervisor.transport.depth(group.queues, enough) + rescued)
+        depths[group.name] = min(enough, supervisor.transport.depth(settings.unpaused(group.queues), enough) + rescued)
     return depths
 
 
@@ -150,24 +155,13 @@ def _extend(supervisor: Supervisor, held: Sequence[Held]) -> None:
 
 
 def _stop_overdue(state: StateDir, plan: Plan) -> None:
-    signalled = []
+    told = {}
     for stop in plan.stop:
         number = signal.SIGKILL if stop.kill else signal.SIGTERM
         if process.send(stop.note.holder, number):
             emit("stopped", signal=number.name, holder=stop.note.holder, reason=stop.reason)
-            signalled.append(f"{stop.note.holder.slot} {stop.note.holder}\n")
-    if signalled or os.path.exists(_overdue_file(state)):
-        replace_text(_overdue_file(state), "".join(signalled))
-
-
-def _signalled(state: StateDir) -> dict[str, str]:
-    """Return which holders the last tick has asked to end, by slot."""
-    lines = (read_text(_overdue_file(state)) or "").splitlines()
-    return {slot: holder for slot, _, holder in (line.partition(" ") for line in lines)}
-
-
-def _overdue_file(state: StateDir) -> str:
-    return f"{state.run}/overdue"
+            told[str(stop.note.holder)] = stop.told_at
+    overdue.write(state, told)
 
 
 def paused_until(state: StateDir) -> float:

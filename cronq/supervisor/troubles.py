@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cronq.config.durations import format_duration
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,7 +33,7 @@ def cron_seems_dead(status: Status) -> bool:
 def _of_cron(status: Status) -> Iterator[str]:
     cron = status.cron
     if cron.last_tick_s is None and status.waiting:
-        yield f"cron has never ticked, and {status.waiting} messages wait: `cronq crontab install` sets it up"
+        yield f"cron has never ticked, and {_waits(status.waiting)}: `cronq crontab install` sets it up"
     if cron.last_tick_s is not None and cron_seems_dead(status):
         assumed = "" if cron.is_measured else " (assumed: three ticks measure it)"
         yield (
@@ -62,6 +61,10 @@ def _of_queue(queue: QueueStatus, status: Status) -> Iterator[str]:
         return
     why = "" if queue.served_by else ", and no group of [[consumers]] serves this queue"
     yield f"queue {queue.name}: its oldest message has waited for {_rounded(queue.oldest_s)}{why}"
+
+
+def _waits(messages: int) -> str:
+    return "1 message waits" if messages == 1 else f"{messages} messages wait"
 
 
 def _rounded(seconds: float) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cronq.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.config.settings import Settings
@@ -19,9 +18,9 @@ def make_transport(settings: Settings, clock: Clock, busy_timeout_s: float | Non
         from cronq.transports.sqlite import SqliteTransport
         from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S
 
-        return SqliteTransport(
-            sqlite_path(settings.state_dir, rest), settings.durability, clock, busy_timeout_s or BUSY_TIMEOUT_S
-        )
+        path = sqlite_path(settings.state_dir, rest)
+        shared = SqliteTransport(path, settings.durability, clock, busy_timeout_s or BUSY_TIMEOUT_S)
+        return _prefixed(shared, settings.queue_prefix, clock)
     if scheme == "memory":
         from cronq.transports.memory import MemoryTransport
 
@@ -30,7 +29,17 @@ def make_transport(settings: Settings, clock: Clock, busy_timeout_s: float | Non
         from cronq.transports.sync import SyncTransport
 
         return SyncTransport(clock)
-    raise ConfigError(f"transport = {settings.transport!r}: must start with sqlite://, memory:// or sync://")
+    from cronq.config.words import show_url
+
+    raise ConfigError(f"transport = {show_url(settings.transport)}: must start with sqlite://, memory:// or sync://")
+
+
+def _prefixed(transport: Transport, prefix: str, clock: Clock) -> Transport:
+    if not prefix:
+        return transport
+    from cronq.transports.prefixed import Prefixed
+
+    return Prefixed(transport, prefix, clock)
 
 
 def sqlite_path(state_dir: str, rest: str) -> str:

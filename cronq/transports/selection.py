@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cronq.message import State
+from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from cronq.message import Record
@@ -35,6 +36,8 @@ def place(record: Record) -> tuple[str | float, ...]:
             return (message.queue, -message.priority, message.id)
         case State.DELAYED:
             return (message.queue, message.available_at, message.id)
+        case State.BLOCKED:
+            return (record.blocked_by or "", message.queue, -message.priority, message.id)
         case State.RESERVED:
             return (message.id,)
         case State.FAILED:

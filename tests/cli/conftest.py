@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -84,7 +85,7 @@ class Shell:
 
     def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*words, **options)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def says(self, *words: str, code: int = 0) -> str:
@@ -162,6 +163,18 @@ def busy(shop: Shell) -> Iterator[Path]:
     wait_until(shop.busy)
     yield end
     end.touch()
+
+
+def shown(terminal: int, text: str) -> bool:
+    """Read from a terminal until `text` has come: the kernel hands over what was written in its own time."""
+    seen = b""
+
+    def has_come() -> bool:
+        nonlocal seen
+        seen += os.read(terminal, 65536) if select.select([terminal], [], [], 0)[0] else b""
+        return text.encode() in seen
+
+    return wait_until(has_come)
 
 
 def without(environ: dict[str, str], *programs: str) -> dict[str, str]:

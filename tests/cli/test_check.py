@@ -39,6 +39,12 @@ def test_everything_wrong_in_the_file_is_told_at_once(shop: Shell) -> None:
     assert [error.split(": ")[1].split(" = ")[0] for error in errors(shop)] == ["max_processes", "transport"]
 
 
+def test_a_directory_without_a_configuration_is_said_to_be_one_and_stays_as_it_is(shell: Shell) -> None:
+    (error,) = errors(shell)
+    assert "there is no cronq.toml in" in error
+    assert not (shell.home / ".cronq").exists()
+
+
 def test_an_app_that_is_not_set_is_an_error(shell: Shell) -> None:
     shell.config.write_text("")
     assert ["app: is not set" in error for error in errors(shell)] == [True]
@@ -137,3 +143,27 @@ def test_two_crontab_lines_for_one_configuration_are_a_warning(shop: Shell) -> N
     shop.says("crontab", "install")
     shop.table.write_text(shop.table.read_text() * 2)
     assert ["2 lines tick" in text for text in warnings(shop)] == [True]
+
+
+def add_webhook(shop: Shell, text: str) -> None:
+    with shop.config.open("a") as file:
+        file.write(f"[webhooks.ops]\nurl = 'https://example.org/cronq'\n{text}\n")
+
+
+def test_the_secret_of_a_webhook_is_made_and_not_shown(shop: Shell) -> None:
+    add_webhook(shop, "tasks = ['shop.tasks.add']")
+    data = shop.json("check")
+    path = shop.home / ".cronq" / "webhook.ops.secret"
+    assert (data["fine"], data["found"]["webhook ops"]) == (True, f"secret in {path}")
+    assert path.read_text().strip() not in shop.says("check")
+
+
+def test_a_webhook_for_a_task_that_there_is_not_is_an_error(shop: Shell) -> None:
+    add_webhook(shop, "tasks = ['shop.tasks.ad', 'shop.tasks.boom']")
+    (error,) = errors(shop)
+    assert error.startswith("webhooks.ops.tasks: no task is named shop.tasks.ad; did you mean shop.tasks.add")
+
+
+def test_a_webhook_whose_secret_is_not_there_is_an_error(shop: Shell) -> None:
+    add_webhook(shop, "secret_file = 'keys/ops'")
+    assert [f"{shop.home}/keys/ops: is not there" in error for error in errors(shop)] == [True]

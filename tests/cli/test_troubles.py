@@ -5,7 +5,7 @@ from cronq.supervisor.troubles import troubles
 
 CRON = Cron(last_tick_s=30.0, interval_s=60.0, is_measured=True, complaint=None)
 GROUP = GroupStatus("all", ("high",), 1, 2, (Worker("all.0", 5, "idle", None, 1.0, 80.0, 20.0),), None, 0, None)
-QUEUE = QueueStatus("high", 0, 0, 0, 0, False, None, 1.0, ("all",))
+QUEUE = QueueStatus("high", 0, 0, 0, 0, 0, False, None, 1.0, ("all",))
 FINE = Status(0.0, None, CRON, None, (GROUP,), (), (QUEUE,))
 
 

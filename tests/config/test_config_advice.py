@@ -21,6 +21,10 @@ def test_the_defaults_need_no_warning(loaded: Loading) -> None:
     [
         ("[queues.slow]", "queues.slow: no group of [[consumers]] serves this queue"),
         ("inline.queues = ['extra']\n[queues.extra]", "inline.queues: no group of [[consumers]] serves extra"),
+        (
+            "inline.queues = ['extra']\n[queues.extra]\nisolated = true",
+            "queues.extra.isolated: web requests leave it to consumers",
+        ),
         ("inline.grace_period = '2s'", 'inline.grace_period = "2s": group standby looks at its queues only every 5s'),
         ("inline.time_limit = '31s'", 'inline.time_limit = "31s": the server ends a request after 30s'),
         ("inline.time_limit = '0.5s'", 'inline.slice = "1s": inline work ends after 0.5s'),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.config.keys import AUTOSCALE, FILE, GROUP, INLINE, QUEUE, SCHEDULE
+from cronq.config.keys import AUTOSCALE, FILE, GROUP, INLINE, QUEUE, SCHEDULE, WEBHOOK
 from cronq.config.template import template
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_the_uncommented_template_is_exactly_the_defaults(loaded: Loading) -> No
 
 def test_the_uncommented_template_really_sets_the_keys() -> None:
     tables = tomllib.loads(with_defaults(template(None)))
-    assert (len(tables), len(tables["inline"]), len(tables["consumers"])) == (12, 9, 4)
+    assert (len(tables), len(tables["inline"]), len(tables["consumers"])) == (13, 9, 4)
 
 
 def test_the_examples_are_a_valid_configuration_too(loaded: Loading) -> None:
@@ -47,8 +47,8 @@ def test_the_examples_are_a_valid_configuration_too(loaded: Loading) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [FILE, GROUP, AUTOSCALE, INLINE, QUEUE, SCHEDULE],
-    ids=["file", "group", "size", "inline", "queue", "schedule"],
+    [FILE, GROUP, AUTOSCALE, INLINE, QUEUE, SCHEDULE, WEBHOOK],
+    ids=["file", "group", "size", "inline", "queue", "schedule", "webhook"],
 )
 def test_every_key_is_in_the_template(table: Table) -> None:
     missing = [

@@ -4,7 +4,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cronq.config import Autoscale, Group, Inline, Queue, load
@@ -120,9 +120,25 @@ def test_every_key_of_a_queue_arrives(loaded: Loading) -> None:
         timeout = "30s"
         result_ttl = "1h"
         retry = { max_attempts = 3, delay = "1s", multiplier = 2, max_delay = "1h", jitter = 0.1 }
+        isolated = true
+        memory_mb = 128
         """
     retry = {"max_attempts": 3, "delay_s": 1.0, "multiplier": 2.0, "max_delay_s": 3600.0, "jitter": 0.1}
-    assert loaded(keys).queue("low") == Queue("low", "each", 4, 30.0, 3600.0, retry)
+    assert loaded(keys).queue("low") == Queue("low", "each", 4, 30.0, 3600.0, retry, isolated=True, memory_mb=128)
+
+
+def test_the_exceptions_that_a_queue_retries_arrive(loaded: Loading) -> None:
+    keys = """
+        queues.low = { preset = "slow", retry.retry_on = ["OSError"] }
+        presets.slow.retry.give_up_on = ["ValueError", "shop.errors.NoSuchUser"]
+        """
+    retry = {"retry_on": ("OSError",), "give_up_on": ("ValueError", "shop.errors.NoSuchUser")}
+    assert loaded(keys).queue("low").retry == retry
+
+
+def test_a_group_may_isolate_all_its_messages(loaded: Loading) -> None:
+    assert loaded(GROUP + "isolated = true").groups[0].isolated is True
+    assert loaded(GROUP).groups[0].isolated is False
 
 
 def test_a_preset_lies_under_the_queue_s_own_keys(loaded: Loading) -> None:
@@ -167,10 +183,19 @@ def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
         ("queues = []", "queues = []: must be a table"),
         ("queues.'a/b' = {}", 'queues."a/b" = a table: the name must be a queue name'),
         ("queues.'.a' = {}", "the name must be a queue name"),
+        (
+            'queues.low.retry.give_up_on = "ValueError"',
+            'queues.low.retry.give_up_on = "ValueError": must be a list of names of exception classes, for example '
+            '["ValueError", "shop.errors.NoSuchUser"]',
+        ),
+        (
+            'queues.low.retry.retry_on = ["no-name"]',
+            'retry_on = ["no-name"]: must be a list of names of exception classes',
+        ),
         ("queues.low.retry.jitter = 2", "queues.low.retry.jitter = 2: must be a number from 0 to 1, for example 0.1"),
         ("queues.low.retry.multiplier = nan", "multiplier = nan: must be a number from 1 to 100"),
         ("queues.low.preset = 'slow'", 'queues.low.preset = "slow": must be the name of a [presets.NAME] table; known'),
-        ("presets.slow.preset = 'x'", 'presets.slow.preset = "x": is no key of cronq; known are ack'),
+        ("presets.slow.preset = 'x'", "presets.slow.preset: is no key of cronq; known are ack"),
         ("routing.shop.Zip = 'low'", "routing.shop = a table: the name must be the dotted name of a class in quotes"),
         ("routing.'shop.Zip' = 1", 'routing."shop.Zip" = 1: must be a queue name'),
         ("consumers = 'none'", 'consumers = "none": must be tables that each begin with [[consumers]], or [] for none'),
@@ -194,14 +219,17 @@ def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
             "(high): autoscale.min = 2: must be at most autoscale.max, which is 1 by default",
         ),
         (GROUP + "autoscale = {min = 3, max = 2}", "autoscale.min = 3: must be at most autoscale.max, which is 2"),
+        (GROUP + "isolated = 1", "consumers[0] (high): isolated = 1: must be true or false, for example true"),
+        ("queues.low.isolated = 'yes'", 'queues.low.isolated = "yes": must be true or false, for example true'),
+        ("queues.low.memory_mb = 1", "queues.low.memory_mb = 1: must be a whole number from 16 to 1048576"),
         (GROUP + "nice = 20", "consumers[0] (high): nice = 20: must be a whole number from 0 to 19"),
         (GROUP + GROUP, 'consumers[1] (high): name = "high": must be another name, consumers[0] has this one'),
-        ("max_proceses = 1", "max_proceses = 1: is no key of cronq; did you mean max_processes?"),
-        ("[zzz.nightly]", "zzz = a table: is no key of cronq; known are app"),
-        ("[web]", "web = a table: is no key of cronq"),
+        ("max_proceses = 1", "max_proceses: is no key of cronq; did you mean max_processes?"),
+        ("[zzz.nightly]", "zzz: is no key of cronq; known are app"),
+        ("[web]", "web: is no key of cronq"),
         ("[env.test.inline]\nmode = 'of'", 'env.test.inline.mode = "of": must be one of'),
         ("[env.'a b']", 'env."a b" = a table: the name must be 1 to 40 letters'),
-        ("[env.a.env.b]", "env.a.env = a table: is no key of cronq"),
+        ("[env.a.env.b]", "env.a.env: is no key of cronq"),
     ],
 )
 def test_a_wrong_value_is_one_problem_with_file_key_value_and_remedy(
@@ -217,8 +245,18 @@ def test_a_wrong_value_is_one_problem_with_file_key_value_and_remedy(
         ("mysql://ada:secret@db/shop", '"mysql://***@db/shop": mysql is not in this version'),
         ("postgresql://db", "postgresql is not in this version"),
         ("redis://db?password=secret", '"redis://db": redis is not in this version'),
+        ("redis://db?user=a@b&password=secret", '"redis://***": redis is not in this version'),
+        ("mysql://ada:se?secret@db", '"mysql://***": mysql is not in this version'),
+        ("mysql://ada:x@secret@db", '"mysql://***@db": mysql is not in this version'),
+        ("mysql://ada:secret/x@db", '"mysql://***@db": mysql is not in this version'),
+        ("sqlite://ada:secret@db/x", "needs three slashes"),
+        ("postgresql:ada:secret@db", "***: must be sqlite:///FILE"),
+        ("host=db password=secret", "***: must be sqlite:///FILE"),
         ("amqp://db", "amqp is not in this version"),
-        ("sqlite://queue.db", 'needs three slashes for a file in the state directory: "sqlite:///queue.db"'),
+        (
+            "sqlite://queue.db",
+            'needs three slashes for a file in the state directory, for example "sqlite:///queue.db"',
+        ),
         ("sqlite:///", "must be sqlite:///FILE, memory:// or sync://"),
         ("sqlite:///:memory:", "must be sqlite:///FILE, memory:// or sync://"),
         ("queue.db", "must be sqlite:///FILE, memory:// or sync://"),
@@ -251,9 +289,10 @@ WRONG = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(KEYS), WRONG)
 def test_a_random_wrong_value_is_refused_with_its_key(file: Path, path: tuple[str, ...], wrong: str) -> None:
+    assume(path[-1] not in {"isolated", "paused"} or wrong not in {"true", "false"})
     key = ".".join(f"'{name}'" for name in path)
     file.write_text(f"{key} = {wrong}")
     with pytest.raises(ConfigError) as caught:
@@ -270,7 +309,7 @@ LINES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(LINES, st.dictionaries(st.sampled_from(["CRONQ_ENV", "CRONQ_INLINE", "CRONQ_MEMORY_MB"]), st.text(max_size=9)))
 def test_a_random_file_loads_or_is_refused(file: Path, lines: list[str], environ: dict[str, str]) -> None:
     file.write_text("\n".join(lines), encoding="utf-8", errors="ignore")

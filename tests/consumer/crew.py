@@ -28,6 +28,7 @@ class Watched(MemoryTransport):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.exchanges: list[tuple[list[str], bool]] = []
+        self.expected: list[bool] = []
         self.failures: list[TransportError] = []
         self.during: Callable[[], object] = lambda: None
 
@@ -35,6 +36,8 @@ class Watched(MemoryTransport):
         if self.failures:
             raise self.failures.pop(0)
         self.exchanges.append(([type(one).__name__ for one in outcomes], want is not None))
+        if want is not None:
+            self.expected.append(want.is_expected)
         during, self.during = self.during, lambda: None
         during()
         return super().exchange(holder, outcomes, want)
@@ -66,6 +69,7 @@ class Bells:
         self.clock = clock
         self.waits: list[float] = []
         self.rung = 0
+        self.rings = False
 
     def drain(self):
         pass
@@ -73,14 +77,15 @@ class Bells:
     def wait(self, at_most_s):
         self.waits.append(at_most_s)
         self.clock.advance(at_most_s)
-        return False
+        rings, self.rings = self.rings, False
+        return rings
 
     def ring(self):
         self.rung += 1
 
 
 class Crew:
-    def __init__(self, *, batch: int = 1, **duty: Any) -> None:
+    def __init__(self, *, batch: int = 1, ack_each: bool = False, **duty: Any) -> None:
         self.clock = FakeClock()
         self.app: App = app(self.clock)
         self.transport = Watched(self.clock)
@@ -108,6 +113,7 @@ class Crew:
                 size,
                 looked=self._looked,
                 share_after=lambda seconds, share: self.countdowns.append(seconds),
+                ack_each=ack_each,
             ),
         )
         self.batch = size

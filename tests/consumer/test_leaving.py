@@ -23,7 +23,7 @@ def after_signals(code: str) -> str:
         "import os, signal, time\nfrom cronq.consumer.leaving import Signals\nsignals = Signals()\nsignals.listen()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", source + textwrap.dedent(code)], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", source + textwrap.dedent(code)], capture_output=True, text=True, timeout=600, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
@@ -47,9 +47,9 @@ def test_a_signal_wakes_an_idle_consumer(home):
         os.kill(os.getppid(), signal.SIGTERM)
         os._exit(0)
     began = time.monotonic()
-    bells.wait(20)
+    bells.wait(500)
     os.wait()
-    print(signals.reason(), time.monotonic() - began < 10)
+    print(signals.reason(), time.monotonic() - began < 250)
     """
     assert after_signals(code) == "SIGTERM received True"
 
@@ -61,9 +61,13 @@ def test_a_timer_s_signal_ends_one_wait_and_not_every_wait_after_it(home):
     signal.signal(signal.SIGALRM, lambda number, frame: None)
     bells = Bells([{str(home / "high")!r}], signals.wake_descriptor)
     os.kill(os.getpid(), signal.SIGALRM)
-    print(bells.wait(5), bells.wait(0.05))
+    times = [time.monotonic()]
+    for at_most_s in (500, 0.05):
+        bells.wait(at_most_s)
+        times.append(time.monotonic())
+    print(times[1] - times[0] < 250, times[2] - times[1] >= 0.05)
     """
-    assert after_signals(code) == "True False"
+    assert after_signals(code) == "True True"
 
 
 def test_a_signal_between_two_looks_is_not_slept_over(home):
@@ -73,8 +77,8 @@ def test_a_signal_between_two_looks_is_not_slept_over(home):
     os.kill(os.getpid(), signal.SIGTERM)
     bells.drain()
     began = time.monotonic()
-    bells.wait(20)
-    print(time.monotonic() - began < 10)
+    bells.wait(500)
+    print(time.monotonic() - began < 250)
     """
     assert after_signals(code) == "True"
 
@@ -96,7 +100,7 @@ def test_a_process_that_a_task_forks_ends_on_sigterm_as_any_other():
     child = os.fork()
     if child == 0:
         os.write(writer, b"!")
-        time.sleep(20)
+        time.sleep(500)
         os._exit(0)
     os.read(reader, 1)
     os.kill(child, signal.SIGTERM)

@@ -30,6 +30,18 @@ def test_the_time_limit_ends_at_its_deadline_whatever_the_wall_clock_does():
     assert limit.reason(progress()) == "time limit reached"
 
 
+def test_after_the_last_slice_nothing_is_begun_that_would_be_too_short():
+    clock, done = FakeClock(), progress()
+    limit = TimeLimit(clock.monotonic() + 60, clock)
+    clock.advance(54)
+    done.sliced_at = clock.monotonic()
+    assert limit.reason(done) is None
+    clock.advance(1)
+    assert limit.reason(done) is None
+    done.sliced_at = clock.monotonic()
+    assert limit.reason(done) == "time limit nearly reached: no time for another slice"
+
+
 def test_the_memory_limit_ends_with_how_much_it_found():
     limit = MemoryLimit(256, lambda: 300.4, FakeClock())
     assert limit.reason(progress()) == "memory limit reached (300 of 256 MB)"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from cronq.errors import GiveUp, RetryLater, TransportError
@@ -26,6 +28,15 @@ def test_a_batch_is_acked_whole(batching):
     batching.task().enqueue_many([((number,), {}) for number in range(5)])
     batching.step(6)
     assert batching.transport.exchanges == [([], True), (["Ack"] * 5, True)]
+
+
+def test_a_batch_may_be_acked_one_by_one():
+    """Then a power cut repeats one message, not a batch. The last ack and the next reservation share a commit."""
+    careful = Crew(batch=10, ack_each=True)
+    careful.task().enqueue_many([((number,), {}) for number in range(3)])
+    careful.step(4)
+    assert careful.ran == [0, 1, 2]
+    assert careful.transport.exchanges == [([], True), (["Ack"], False), (["Ack"], False), (["Ack"], True)]
 
 
 def test_messages_run_in_the_order_of_their_queues(crew):
@@ -362,6 +373,13 @@ def test_an_idle_consumer_sleeps_as_long_as_it_may(crew):
     assert crew.bells.waits == [5.0]
 
 
+def test_who_was_woken_by_a_bell_expects_a_message_once(crew):
+    crew.bells.rings = True
+    for _ in range(3):
+        crew.consumer.step()
+    assert crew.transport.expected == [False, True, False]
+
+
 def test_an_idle_consumer_sleeps_until_the_next_delayed_message(crew):
     crew.task().using(delay_s=3).enqueue(1)
     crew.step(2)
@@ -395,6 +413,29 @@ def test_a_full_disk_is_waited_out_and_nothing_runs_twice(batching):
     batching.step(2)
     batching.transport.failures = [pressure(), pressure(), pressure()]
     batching.step(5)
+    assert (batching.ran, batching.transport.counts()) == ([1, 2], [])
+
+
+def test_who_is_killed_while_it_waits_for_a_full_disk_has_noted_what_it_finished(batching):
+    batching.task().enqueue_many([((1,), {}), ((2,), {})])
+    batching.step(2)
+    assert batching.ran == [1, 2]
+    batching.transport.failures = [pressure()]
+    batching.step()
+    assert batching.post.idle[-1] == batching.consumer.position > batching.post.notes[-1][0]
+
+
+def test_a_disk_too_full_even_for_a_note_is_waited_out(batching, monkeypatch):
+    def note_idle(position):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    batching.task().enqueue_many([((1,), {}), ((2,), {})])
+    batching.step(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(batching.post, "note_idle", note_idle)
+        batching.transport.failures = [pressure()]
+        batching.step()
+    batching.step()
     assert (batching.ran, batching.transport.counts()) == ([1, 2], [])
 
 

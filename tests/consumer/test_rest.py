@@ -31,7 +31,7 @@ def test_it_looks_after_forgetting_old_rings_and_before_sleeping():
 
 def test_it_does_not_sleep_on_work():
     happened: list[str] = []
-    rest(FakeClock(), happened)[0].until_work(lambda: True, lambda: None)
+    assert rest(FakeClock(), happened)[0].until_work(lambda: True, lambda: None) is True
     assert "wait" not in happened
 
 
@@ -62,3 +62,14 @@ def test_it_passes_a_wake_up_on():
     resting, bells = rest(FakeClock(), [])
     resting.pass_on()
     assert bells.rung == 1
+
+
+def test_it_gets_up_for_an_errand():
+    clock = FakeClock()
+    bells = Bells(clock)
+    errands = [clock.now() + 2, clock.now() + 90, None, clock.now() - 1]
+    resting = Rest(bells, clock, 5.0, None, lambda: errands.pop(0))
+    for _ in range(4):
+        clock.wall = 1_000_000_000.0
+        resting.until_work(lambda: False, lambda: None)
+    assert bells.waits == [2, 5, 5, 0]

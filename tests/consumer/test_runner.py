@@ -164,6 +164,12 @@ def test_the_retry_of_a_queue_changes_only_what_it_names():
     assert outcome.delay_s == 5
 
 
+def test_a_queue_s_settings_say_what_is_not_retried():
+    queue = Queue("high", retry={"give_up_on": ("shop.errors.NoSuchUser", "LookupError")})
+    assert isinstance(Bench(queues={"high": queue}).run(raising(KeyError("ada")), retry=Retry(9)), Fail)
+    assert isinstance(Bench(queues={"high": queue}).run(raising(ValueError("ada")), retry=Retry(9)), Release)
+
+
 def test_the_context_tells_of_the_attempt(bench):
     seen = []
 
@@ -262,7 +268,9 @@ def test_a_failed_attempt_tells_its_cause_in_parts(bench):
         bench.clock.advance(2.5)
         raise KeyError("ada")
 
-    assert bench.run(task).cause == Cause("KeyError", "'ada'", 2.5)
+    cause = bench.run(task).cause
+    assert cause == Cause("KeyError", "'ada'", 2.5, cause.peak_mb)
+    assert 5 < cause.peak_mb < 20_000
 
 
 def test_a_body_that_does_not_decode_has_an_error_class(bench):
@@ -274,7 +282,8 @@ def test_an_error_whose_text_fails_is_a_failed_attempt_like_others(bench):
         def __str__(self):
             raise ValueError
 
-    assert bench.run(raising(Odd())).cause == Cause("Odd", "its text cannot be had: ValueError", 0.0)
+    cause = bench.run(raising(Odd())).cause
+    assert (cause.error_class, cause.text) == ("Odd", "its text cannot be had: ValueError")
 
 
 def test_half_characters_in_an_error_are_escaped_so_that_it_can_be_stored(bench):

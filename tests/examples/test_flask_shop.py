@@ -37,10 +37,10 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mails: Mails) -> Itera
     monkeypatch.syspath_prepend(str(EXAMPLE))
     monkeypatch.setenv("SHOP_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SMTP_PORT", str(mails.port))
-    monkeypatch.setenv("CRONQ_TRANSPORT", "memory://")
     forget()
     importlib.import_module("shop.web")
-    yield sys.modules["shop"]
+    with sys.modules["shop"].tasks.app.testing() as sys.modules["shop"].box:
+        yield sys.modules["shop"]
     forget()
 
 
@@ -66,9 +66,7 @@ def placed(shop: Any, **changes: Any) -> Any:
 
 
 def run_all(shop: Any) -> None:
-    from cronq.app.consuming import run_here
-
-    run_here(shop.tasks.app)
+    shop.box.run_all()
 
 
 def counts(shop: Any) -> dict[str, int]:

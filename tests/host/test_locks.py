@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from cronq.host import locks
-from tests.processes import answer, says
+from tests.processes import answer, open_descriptors, says
 from tests.waiting import wait_until
 
 HOLD = """
@@ -129,7 +129,7 @@ from cronq.host import locks
 lock = locks.take(sys.argv[1])
 if os.fork() == 0:
     say(f"child {os.getpid()}")
-    time.sleep(30)
+    time.sleep(600)
     os._exit(0)
 sys.stdin.readline()
 """
@@ -163,8 +163,10 @@ def test_a_forked_child_knows_that_it_holds_nothing(path, python):
 def test_a_lock_is_tried_for_as_long_as_asked(path, python):
     holder = python(HOLD, path)
     says(holder)
-    threading.Timer(0.1, holder.kill).start()
-    lock = locks.take(path, within_s=10)
+    killing = threading.Timer(0.1, holder.kill)
+    killing.start()
+    lock = locks.take(path, within_s=120)
+    killing.join()
     assert lock is not None
     lock.release()
 
@@ -172,8 +174,10 @@ def test_a_lock_is_tried_for_as_long_as_asked(path, python):
 def test_waiting_ends_when_the_holder_dies(path, python):
     holder = python(HOLD, path)
     says(holder)
-    threading.Timer(0.1, holder.kill).start()
+    killing = threading.Timer(0.1, holder.kill)
+    killing.start()
     lock = locks.wait(path)
+    killing.join()
     assert locks.holder_pid(path) == os.getpid()
     lock.release()
 
@@ -186,6 +190,25 @@ def test_what_the_holder_wrote_can_be_read(path, python):
 
 def test_there_is_nothing_to_read_in_a_missing_file(path):
     assert locks.look(path) == (None, b"")
+
+
+def test_a_signal_lets_go_of_a_lock_in_the_middle_of_what_the_process_does_with_locks(path, python):
+    """Who is told to leave while it starts lets go of its slot in the signal's handler, wherever it was."""
+    code = """
+    import signal
+    from cronq.host import locks
+    lock = locks.take(sys.argv[1])
+    def leave(number, frame):
+        lock.release()
+        say("left")
+        os._exit(0)
+    signal.signal(signal.SIGTERM, leave)
+    with locks._held_guard:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+    """
+    assert says(python(code, path)) == "left"
+    assert says(python(HOLD, path)) == "held"
 
 
 def test_a_held_file_is_in_place(path):
@@ -233,11 +256,11 @@ def test_a_lock_does_not_reach_a_program_that_is_started(path, python):
 
 
 def test_nothing_is_left_open(path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     locks.take(path).release()
     locks.holder_pid(path)
     locks.look(path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_the_lock_is_free_for_exactly_one_of_many(path, python):

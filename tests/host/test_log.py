@@ -8,6 +8,7 @@ import pytest
 
 from cronq.host.log import EventLog
 from tests.making import message
+from tests.processes import open_descriptors, says
 
 
 @pytest.fixture
@@ -56,6 +57,19 @@ def test_a_full_disk_does_not_stop_the_work(capsys):
     assert capsys.readouterr().err == ""  # or cron would send a mail every minute
 
 
+def test_nor_does_a_log_that_cannot_be_written_where_nobody_can_be_told(python):
+    """As on a disk that has become read-only, where the output log is as well."""
+    code = """
+        from cronq import events
+        from cronq.host.log import EventLog
+        events.listeners.append(EventLog("/nowhere/cronq.log", "tick"))
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+        events.emit("spawned", target="high")
+        say("went on")
+    """
+    assert says(python(code)) == "went on"
+
+
 def test_a_missing_folder_does_not_stop_the_work(tmp_path, capsys):
     EventLog(str(tmp_path / "gone" / "cronq.log"), "tick")("spawned", {"target": "high"})
     assert "No such file" in capsys.readouterr().err
@@ -89,6 +103,6 @@ def test_lines_of_many_writers_do_not_mix(path):
 
 def test_nothing_is_left_open(path):
     log = EventLog(path, "tick")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     log("spawned", {"target": "high"})
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from cronq.holder import Holder
-from cronq.host import process
+from cronq.host import locks, process
 from tests.processes import says
 from tests.waiting import wait_until
 
-SLEEP = "say('up'); time.sleep(30)"
+SLEEP = "say('up'); time.sleep(600)"
 
 
 def holder_of(pid: int, **changes: object) -> Holder:
@@ -29,7 +31,7 @@ def test_a_signal_reaches_the_process_it_is_meant_for(python):
     child = python(SLEEP)
     says(child)
     assert process.send(holder_of(child.pid), signal.SIGTERM) is True
-    assert child.wait(10) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_a_stranger_with_the_same_pid_is_never_signalled(python):
@@ -48,12 +50,26 @@ def test_a_process_of_another_boot_is_never_signalled(python):
 
 
 def test_a_zombie_counts_as_gone(python):
-    child = python("say('up')")
+    child = python("sys.stdin.readline()")
     alive = holder_of(child.pid)
+    child.stdin.write("\n")
+    child.stdin.flush()
     wait_until(lambda: process.start_of(child.pid) is None)
     assert os.path.exists(f"/proc/{child.pid}")
     assert process.runs(alive) is False
     assert process.send(alive, signal.SIGTERM) is False
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_who_has_lost_its_locks_in_a_kill_is_gone(python, tmp_path, attempt):
+    """The kernel frees the locks of the dying before it makes them zombies: there is a moment in between."""
+    path = str(tmp_path / "lock")
+    child = python("from cronq.host import locks; lock = locks.take(sys.argv[1]); say('held'); time.sleep(600)", path)
+    says(child)
+    killer = python("time.sleep(0.05); os.kill(int(sys.argv[1]), 9)", str(child.pid))
+    locks.wait(path).release()
+    assert process.start_of(child.pid) is None
+    assert killer.wait(60) == 0
 
 
 def test_a_process_that_never_was_has_no_start():
@@ -65,7 +81,7 @@ def test_a_process_whose_start_is_unknown_does_not_pass_for_one_that_is_gone():
 
 
 def test_a_program_with_blanks_and_brackets_in_its_name_is_read_right(python):
-    code = "import ctypes\nctypes.CDLL(None).prctl(15, b'a) S 1 (b')\nsay('up')\ntime.sleep(30)"
+    code = "import ctypes\nctypes.CDLL(None).prctl(15, b'a) S 1 (b')\nsay('up')\ntime.sleep(600)"
     child = python(code)
     says(child)
     assert process.start_of(child.pid) == holder_of(child.pid).started > 0

@@ -209,3 +209,13 @@ def test_a_link_that_was_planted_inside_is_refused(home):
     os.symlink(home, state.run)
     with pytest.raises(StateDirError, match=r"run: is not a directory of yours .* remove it"):
         state.prepare()
+
+
+def test_the_name_of_a_new_state_directory_is_synced(home, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    StateDir(f"{home}/.cronq").prepare()
+    StateDir(f"{home}/.cronq").prepare()
+
+    assert synced == [str(home)]

@@ -17,7 +17,7 @@ import psutil
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 USER = "cronqshop"
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,12 +64,12 @@ class Account:
 
     @contextmanager
     def running(
-        self, *command: str | Path, cwd: Path, log: Path, variables: Mapping[str, str]
+        self, *command: str | Path, cwd: Path, log: Path, variables: Mapping[str, str], pass_fds: Sequence[int] = ()
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run a command as the user until the end of the block."""
         how = {**self._as_user, "env": {**self._as_user["env"], **variables}}
         with log.open("ab") as output:
-            process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, **how)
+            process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, pass_fds=pass_fds, **how)
         with ended(process):
             yield process
 
@@ -108,7 +108,7 @@ def _remove(name: str) -> None:
                 process.kill()
         return not left
 
-    wait_until(is_quiet, 20)
+    wait_until(is_quiet)
     _run("userdel", "--remove", name)
 
 
@@ -148,7 +148,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -179,4 +179,4 @@ def _python_for(user: Account) -> str:
 
 def sleep_until(wall: float) -> None:
     """Wait for a point in time that is part of the claim, such as the end of a minute."""
-    wait_until(lambda: time.time() >= wall, max(1.0, wall - time.time() + 5))
+    wait_until(lambda: time.time() >= wall, max(0.0, wall - time.time()) + 60)

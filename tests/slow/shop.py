@@ -16,7 +16,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
@@ -29,7 +29,7 @@ from tests.slow.sampler import Sample, is_ready
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.mails import Mail, Mails
@@ -92,12 +92,14 @@ class Shop:
     @contextmanager
     def served(self, **variables: str) -> Iterator[None]:
         """Run gunicorn, with these variables in its environment; it is the one that is visited meanwhile."""
-        before, self.port = self.port, free_port()
-        command = [self.bin / "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--workers", "2", "--threads", "4"]
+        bound = socket.create_server(("127.0.0.1", 0))  # handed on, so that nobody else gets its port meanwhile
+        before, self.port = self.port, int(bound.getsockname()[1])
+        command = [self.bin / "gunicorn", "--bind", f"fd://{bound.fileno()}", "--workers", "2", "--threads", "4"]
         log = self.user.home / "gunicorn.log"
-        how = {"cwd": self.directory, "log": log, "variables": variables}
+        how = {"cwd": self.directory, "log": log, "variables": variables, "pass_fds": [bound.fileno()]}
         with self.user.running(*command, "wsgi:application", **how) as server:
-            wait_until(lambda: server.poll() is not None or self.answers(), 30)
+            bound.close()
+            wait_until(lambda: server.poll() is not None or self.answers())
             assert server.poll() is None, log.read_text()
             yield
         self.port = before
@@ -168,7 +170,7 @@ class Shop:
         for _ in range(count):
             order = self.order("postcard", picture)
             visits.orders.append(order)
-            wait_until(lambda order=order: visits.pages_s.append(self.get("/")) or self.is_done(order), 30)  # type: ignore[misc]
+            wait_until(lambda order=order: visits.pages_s.append(self.get("/")) or self.is_done(order))  # type: ignore[misc]
         return visits
 
     def mails_of(self, order: Placed) -> list[Mail]:
@@ -204,18 +206,13 @@ class Shop:
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, str, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.headers.get("Location", ""), answer.read()
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def edited(text: str, edits: dict[str, str]) -> str:
@@ -248,9 +245,8 @@ def make_picture(shade: int) -> bytes:
 
 
 def longest_gap_s(samples: Sequence[Sample]) -> float:
-    """Return the longest time between two looks that found a consumer ready."""
-    times = [sample.at for sample in samples if sample.ready]
-    return max(later - earlier for earlier, later in pairwise(times))
+    """Return the longest time between looks one after the other that all found no consumer ready."""
+    return max((times[-1] - times[0] for times in _stretches(samples, lambda sample: not sample.ready)), default=0.0)
 
 
 def peaks(samples: Sequence[Sample]) -> dict[str, int]:
@@ -266,12 +262,9 @@ def consumers(sample: Sample) -> int:
 
 def locked_s(samples: Sequence[Sample]) -> list[float]:
     """Return how long each stretch lasted in which the crontab line's lock was held."""
-    stretches: list[list[float]] = []
-    before = False
-    for sample in samples:
-        if sample.locked and not before:
-            stretches.append([])
-        if sample.locked:
-            stretches[-1].append(sample.at)
-        before = sample.locked
-    return [times[-1] - times[0] for times in stretches]
+    return [times[-1] - times[0] for times in _stretches(samples, lambda sample: sample.locked)]
+
+
+def _stretches(samples: Sequence[Sample], is_in: Callable[[Sample], bool]) -> list[list[float]]:
+    """Return when looks were taken, for each run of them that `is_in` is true of."""
+    return [[sample.at for sample in same] for found, same in groupby(samples, is_in) if found]

@@ -6,23 +6,27 @@ from typing import Any
 
 from cronq.config.settings import Autoscale, Group, Settings
 from cronq.holder import Holder
+from cronq.supervisor.backoff import Backoff
 from cronq.supervisor.plan import Sight
 from cronq.supervisor.slots import CONSUMING, Seen, SlotNote
 
 NOW, MONOTONIC = 1_000_000.0, 5000.0
+BOOT = "boot0001"
+NEVER = Backoff(boot=BOOT)  # nobody has died young
 
 
-def note(slot: str = "high.0", pid: int = 100, **fields: Any) -> SlotNote:
+def note(slot: str = "high.0", pid: int = 100, started: int = 500, **fields: Any) -> SlotNote:
     """A note of a consumer that began two minutes ago and ends in five."""
     known = {
         "state": CONSUMING,
         "queues": ("high",),
         "begun_at": NOW - 120,
+        "begun": MONOTONIC - 120,
         "deadline": MONOTONIC + 300,
         "position": 7,
-        "since": NOW - 1,
+        "since": MONOTONIC - 1,
     }
-    return SlotNote(Holder("web1", slot, pid, 5, "boot0001"), **{**known, **fields})
+    return SlotNote(Holder("web1", slot, pid, started, BOOT), **{**known, **fields})
 
 
 def live(slot: str = "high.0", pid: int = 100, **fields: Any) -> Seen:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from cronq.supervisor.backoff import Backoff
-from cronq.supervisor.plan import OVERDUE_GRACE_S, STUCK_S, Plan, decide
+from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, Plan, decide
 from cronq.supervisor.slots import BROKEN, STARTING, Seen
-from tests.supervisor.sights import MONOTONIC, NOW, dead, group, live, note, project, sight
+from tests.supervisor.sights import MONOTONIC, NEVER, NOW, dead, group, live, note, project, sight
 
 
 @pytest.mark.parametrize(
@@ -34,27 +34,34 @@ def test_no_groups_means_nothing_to_do():
 
 
 def test_a_group_in_back_off_starts_nothing_and_leaves_the_budget_to_others():
-    held = {"high": Backoff(3, NOW + 60, NOW - 500)}
+    held = {"high": Backoff(3, MONOTONIC + 60)}
     plan = decide(project(group(least=1), group("low", least=1), max_processes=1), sight(backoff=held))
     assert list(plan.start) == ["low"]
 
 
 def test_living_consumers_of_a_group_in_back_off_still_count():
-    held = {"high": Backoff(3, NOW + 60, NOW)}
+    held = {"high": Backoff(3, MONOTONIC + 60)}
     plan = decide(project(group(most=5), group("low"), max_processes=2), sight(live(), depth={"low": 50}, backoff=held))
     assert list(plan.start) == ["low"]
 
 
+def test_a_consumer_that_lost_its_slot_file_still_counts():
+    seen = sight(depth={"high": 50, "low": 50}, strays=["high.0"])
+    groups = (group("high", most=1), group("low", most=1))
+    assert list(decide(project(*groups), seen).start) == ["low"]
+    assert list(decide(project(*groups, max_processes=1), seen).start) == []
+
+
 def test_a_back_off_that_is_over_holds_nothing():
-    plan = decide(project(group(least=1)), sight(backoff={"high": Backoff(3, NOW - 1, NOW - 500)}))
+    plan = decide(project(group(least=1)), sight(backoff={"high": Backoff(3, MONOTONIC - 1)}))
     assert list(plan.start) == ["high"]
 
 
 def test_a_young_death_is_remembered_and_waits_for_the_next_tick():
-    plan = decide(project(group(least=1)), sight(dead(state=STARTING, begun_at=NOW - 3, since=0.0)))
+    plan = decide(project(group(least=1)), sight(dead(state=STARTING, since=0.0), backoff={"high": NEVER}))
     assert list(plan.start) == []
     assert plan.backoff["high"].deaths == 1
-    assert NOW < plan.backoff["high"].until < NOW + 60
+    assert MONOTONIC < plan.backoff["high"].until < MONOTONIC + 60
 
 
 def test_an_unchanged_back_off_is_not_written_again():
@@ -119,7 +126,7 @@ STUCK = {"since": 0.0, "deadline": MONOTONIC - STUCK_S - 0.1}
         (STUCK, "it hangs past its time limit"),
         ({"since": 0.0, "deadline": MONOTONIC - STUCK_S + 0.1}, None),
         ({"since": 0.0, "deadline": 0.0}, None),
-        ({"since": NOW - 9999, "deadline": MONOTONIC - 9999}, None),
+        ({"since": MONOTONIC - 9999, "deadline": MONOTONIC - 9999}, None),
         ({**STUCK, "state": STARTING}, "it hangs past its time limit"),
     ],
 )
@@ -127,15 +134,20 @@ def test_who_is_overdue_is_ended_and_a_long_message_is_left_alone(fields, reason
     assert [stop.reason for stop in decide(project(), sight(live(**fields))).stop] == ([reason] if reason else [])
 
 
-def test_the_first_try_is_polite_and_the_second_is_not():
+def test_the_first_try_is_polite():
+    (stop,) = decide(project(), sight(live(**OVERDUE))).stop
+    assert (stop.kill, stop.told_at) == (False, MONOTONIC)
+
+
+@pytest.mark.parametrize(("ago_s", "kill"), [(0, False), (KILL_AFTER_S - 0.1, False), (KILL_AFTER_S, True), (60, True)])
+def test_who_was_told_to_end_has_a_moment_to_do_so_however_soon_the_next_tick_comes(ago_s, kill):
     seen = live(**OVERDUE)
-    first = decide(project(), sight(seen))
-    second = decide(project(), sight(seen, signalled={"high.0": str(seen.note.holder)}))
-    assert [stop.kill for stop in (*first.stop, *second.stop)] == [False, True]
+    (stop,) = decide(project(), sight(seen, signalled={str(seen.note.holder): MONOTONIC - ago_s})).stop
+    assert (stop.kill, stop.told_at) == (kill, MONOTONIC - ago_s)
 
 
 def test_who_came_after_the_one_that_was_told_to_end_is_told_politely():
-    plan = decide(project(), sight(live(**OVERDUE), signalled={"high.0": "web1/high.0/99/4/boot0001"}))
+    plan = decide(project(), sight(live(**OVERDUE), signalled={"web1/high.0/99/4/boot0001/0": 0.0}))
     assert [stop.kill for stop in plan.stop] == [False]
 
 

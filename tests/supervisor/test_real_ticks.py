@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from cronq.host import locks, process
 from cronq.message import State
 from cronq.supervisor import backoff, slots
-from tests.supervisor.project import CONFIG, Project
-from tests.waiting import wait_until
+from tests.supervisor.project import CONFIG, SUCCEEDED, WOKEN, Project
+from tests.waiting import has_ended, wait_until
 
 
 @pytest.fixture
@@ -21,10 +22,6 @@ def project(home):
     made = Project(home)
     yield made
     made.kill_all()
-
-
-def gone(pid: int) -> bool:
-    return process.start_of(pid) is None
 
 
 def wait_for_lines(project: Project, *lines: str) -> None:
@@ -59,11 +56,11 @@ def test_ten_ticks_at_once_exceed_no_maximum(project):
         subprocess.Popen(project.command("tick", "--config", project.config), stdout=subprocess.DEVNULL)
         for _ in range(10)
     ]
-    assert {tick.wait(30) for tick in ticks} == {0}
+    assert {tick.wait(120) for tick in ticks} == {0}
     wait_until(lambda: len(project.read("ran")) == 3)
     project.tick()
+    wait_until(lambda: len(project.processes()) == 3)  # one too many leaves when it finds no seat
     assert len({line.split()[2] for line in project.read("ran")}) == len(project.read("ran")) == 3
-    assert len([seen for seen in slots.survey(project.state) if seen.is_live]) == 3
 
 
 def test_consumers_that_start_at_once_exceed_no_maximum(project):
@@ -78,10 +75,11 @@ def test_consumers_that_start_at_once_exceed_no_maximum(project):
     assert len(project.read("ran")) == 3
     project.kill_all()
     for one in started:
-        one.wait(10)
+        one.wait(60)
 
 
-def test_an_enqueued_message_runs_at_once_where_a_consumer_idles(project):
+def test_an_enqueued_message_wakes_a_consumer_that_idles(project):
+    project.write("cronq.toml", WOKEN)
     project.started()
     project.enqueue("note", "hello")
     wait_for_lines(project, "hello")
@@ -110,11 +108,13 @@ def test_a_killed_consumer_s_message_is_back_at_the_next_tick(project):
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {pid}")
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: has_ended(pid))
+    project.app.transport.pause("normal", paused=True)  # so nobody runs it before it was looked at
     project.tick()
     (record,) = project.app.transport.browse(State.READY)
     assert record.message.attempt == 1
     assert "died while running it" in record.error
+    project.app.transport.pause("normal", paused=False)
     project.touch("gate")
     wait_until(lambda: project.tick() == "" and "gate done" in project.read("ran"))
     assert [line.split()[1] for line in project.read("ran")] == ["1", "2", "done"]
@@ -129,9 +129,9 @@ def test_what_had_finished_in_a_killed_batch_is_not_run_again(project):
         project.enqueue("note", str(number))
     wait_until(lambda: f"gate 1 {pid}" in project.read("ran"))
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: has_ended(pid))
     project.touch("gate")
-    wait_until(lambda: project.tick() == "" and project.app.transport.counts() == [], 20)
+    wait_until(lambda: project.tick() == "" and project.app.transport.counts() == [])
     notes = [line for line in project.read("ran") if line.isdecimal()]
     assert sorted(notes, key=int) == [str(number) for number in range(80)]
 
@@ -139,23 +139,24 @@ def test_what_had_finished_in_a_killed_batch_is_not_run_again(project):
 def test_poison_that_kills_ends_in_the_failure_queue(project):
     project.enqueue("poison")
     project.enqueue("note", "after")
-    wait_until(lambda: project.tick() == "" and project.fails_of("tasks.poison"), 30)
+    wait_until(lambda: project.tick() == "" and project.fails_of("tasks.poison"))
     assert project.read("ran").count("poison") == 2
     (error,) = project.fails_of("tasks.poison")
-    assert "died while running it: killed, out of memory, or crashed" in error
-    wait_until(lambda: project.tick() == "" and "after" in project.read("ran"), 20)
+    assert "died while running it: killed by a signal, or crashed; last seen at" in error
+    wait_until(lambda: project.tick() == "" and "after" in project.read("ran"))
 
 
 def test_a_successor_takes_over_without_a_gap(project):
+    project.write("cronq.toml", SUCCEEDED)
     first = project.started()
-    wait_until(lambda: project.tick() == "" and project.consuming() != first)
-    second = project.consuming()
-    assert second != first
-    wait_until(lambda: gone(first))
+    assert project.tick() == ""
+    assert project.consuming(other_than=first)
+    wait_until(lambda: has_ended(first))
     assert "SIGTERM received" in project.log()
 
 
 def test_never_do_two_consume_in_one_slot(project):
+    project.write("cronq.toml", SUCCEEDED)
     first = project.started()
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {first}")
@@ -176,7 +177,7 @@ def test_sigterm_finishes_the_current_message(project):
     project.enqueue("note", "not by this one")
     os.kill(pid, signal.SIGTERM)
     project.touch("gate")
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: has_ended(pid))
     assert project.read("ran") == [f"gate 1 {pid}", "gate done"]
     assert (project.slot().note.state, project.slot().note.reason) == (slots.LEFT, "SIGTERM received")
     assert [counts[:4] for counts in project.app.transport.counts()] == [("normal", 1, 0, 0)]
@@ -188,8 +189,8 @@ def test_a_forked_child_does_not_keep_the_slot_of_its_dead_consumer(project):
     wait_until(lambda: project.read("ran"))
     child = int(project.read("child")[0])
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: gone(pid))
-    assert not gone(child)
+    wait_until(lambda: has_ended(pid))
+    assert not has_ended(child)
     assert wait_until(lambda: project.tick() == "" and project.slot().live_note) is not None
     assert project.consuming() != pid
 
@@ -213,7 +214,7 @@ def test_the_back_off_doubles_while_an_app_does_not_import(project):
     project.write("tasks.py", "raise RuntimeError('no')")
     for deaths in (1, 2):
         before = project.spawned() if os.path.exists(project.state.log) else 0
-        wait_until(lambda: project.tick() == "" and project.spawned() > before, 20)  # noqa: B023
+        wait_until(lambda: project.tick() == "" and project.spawned() > before)  # noqa: B023
         wait_until(lambda: not project.processes())
         project.tick()
         found = backoff.read(project.state.backoff("standby"))
@@ -221,20 +222,21 @@ def test_the_back_off_doubles_while_an_app_does_not_import(project):
     assert "died young 2 times: next start in 3 s" in project.log()
 
 
-def test_a_consumer_whose_run_directory_was_deleted_leaves_and_repeats_nothing(project):
+def test_a_consumer_whose_run_directory_was_deleted_counts_until_it_has_left_and_repeats_nothing(project):
     import shutil
 
-    project.write("cronq.toml", CONFIG.replace("autoscale", 'time_limit = "30s"\nsleep = "0.2s"\nautoscale'))
+    project.write("cronq.toml", CONFIG.replace("autoscale", 'sleep = "0.2s"\nautoscale'))
     first = project.started()
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {first}")
     shutil.rmtree(project.state.run)
     project.tick()
-    second = project.consuming()
-    assert second != first
     project.tick()
+    assert project.spawned() == 1
     project.touch("gate")
-    wait_until(lambda: gone(first))
+    wait_until(lambda: has_ended(first))
+    project.tick()
+    assert project.consuming() != first
     wait_until(lambda: project.app.transport.counts() == [])
     assert project.read("ran") == [f"gate 1 {first}", "gate done"]
     assert "was removed or replaced" in project.log()
@@ -243,9 +245,9 @@ def test_a_consumer_whose_run_directory_was_deleted_leaves_and_repeats_nothing(p
 def test_a_lock_around_the_tick_is_free_the_moment_it_returns(project):
     lock = str(project.home / "cron.lock")
     command = ["flock", "-n", lock, *project.command("tick", "--config", project.config)]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=120)
     assert project.consuming()
-    subprocess.run(["flock", "-n", lock, "true"], check=True, timeout=30)
+    subprocess.run(["flock", "-n", lock, "true"], check=True, timeout=120)
 
 
 def test_a_pipe_to_cron_closes_when_the_tick_returns(project):
@@ -253,33 +255,40 @@ def test_a_pipe_to_cron_closes_when_the_tick_returns(project):
         project.command("tick", "--config", project.config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert tick.stdout.read() == b""
-    assert tick.wait(10) == 0
+    assert tick.wait(60) == 0
     tick.stdout.close()
-    assert not gone(project.consuming())
+    assert not has_ended(project.consuming())
 
 
-def test_a_tick_leaves_within_a_second_whatever_the_consumers_do(project):
+def test_a_tick_leaves_while_a_consumer_is_in_the_middle_of_a_message(project):
     pid = project.started()
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {pid}")
-    began = time.monotonic()
     project.tick()
-    assert time.monotonic() - began < 1
+    assert not has_ended(pid)
 
 
-def test_a_tick_leaves_within_a_second_though_another_holds_the_write_lock(project):
+OTHERS_WAIT_AN_HOUR = """
+import sys
+from cronq.transports.sqlite import connection
+connection.BUSY_TIMEOUT_S = 3600.0
+from cronq.cli.entry import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_a_tick_waits_for_no_lock_as_long_as_others_do(project):
     import sqlite3
 
     pid = project.started()
     project.enqueue("hold", "gate")
     wait_for_lines(project, f"gate 1 {pid}")
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: has_ended(pid))
     other = sqlite3.connect(f"{project.state.path}/queue.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    began = time.monotonic()
-    assert project.tick() == ""
-    assert time.monotonic() - began < 1
+    ticking = [sys.executable, "-c", OTHERS_WAIT_AN_HOUR, "tick", "--config", project.config]
+    assert subprocess.run(ticking, check=False, timeout=120).returncode == 0
     other.close()
 
 
@@ -306,6 +315,20 @@ def test_a_damaged_queue_is_told_once_an_hour(project):
     assert project.tick(code=1) == ""
 
 
+def test_what_cannot_be_noted_is_told_every_time_without_a_traceback(project):
+    """A disk that has become read-only: the complaint about it cannot be written there, either."""
+    project.tick()
+    project.kill_all()
+    for name in ("queue.db-wal", "queue.db-shm"):
+        (project.home / ".cronq" / name).unlink(missing_ok=True)
+    (project.home / ".cronq" / "queue.db").write_bytes(b"garbage " * 2000)
+    (project.home / ".cronq" / "run" / "complaint").mkdir()
+    said = project.tick(code=1)
+    assert said.startswith(f"cronq tick: {project.state.path}/queue.db: ")
+    assert "Traceback" not in said
+    assert project.tick(code=1) == said
+
+
 def test_a_wrong_config_is_told_and_exits_with_2(project):
     project.write("cronq.toml", "max_processes = 0\n")
     said = project.tick(code=2)
@@ -325,6 +348,29 @@ def test_a_consumer_gives_way_to_web_requests(project):
     assert os.getpriority(os.PRIO_PROCESS, project.started()) >= 10
 
 
+TOLD_AT_ONCE = """
+import os, signal, sys
+from cronq.cli.entry import main
+from cronq.supervisor.slots import Slot
+
+begin = Slot.begin
+
+def begin_and_be_told(slot, *words):
+    begin(slot, *words)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+Slot.begin = begin_and_be_told
+main()
+"""
+
+
+def test_a_consumer_told_to_leave_as_soon_as_its_name_is_known_leaves_in_order(project):
+    consuming = [sys.executable, "-c", TOLD_AT_ONCE, "consume", "standby", "--config", project.config]
+    done = subprocess.run(consuming, check=False, cwd=project.home, timeout=120)
+    assert done.returncode == 0
+    assert (project.slot().note.state, project.slot().note.reason) == (slots.LEFT, "SIGTERM received while it started")
+
+
 def test_a_consumer_told_to_leave_while_it_starts_has_not_died_young(project):
     """`cronq stop` after a deployment: the next tick starts new consumers, it does not back off."""
     waits = "\nwrite('ran', 'importing')\nwhile not os.path.exists(f'{HERE}/go'): time.sleep(0.005)\n"
@@ -333,9 +379,23 @@ def test_a_consumer_told_to_leave_while_it_starts_has_not_died_young(project):
     wait_for_lines(project, "importing")
     pid = project.slot().pid
     os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: gone(pid))
+    wait_until(lambda: has_ended(pid))
     assert project.slot().note.state == slots.LEFT
     project.touch("go")
     project.tick()
     assert project.consuming() != pid
     assert backoff.read(project.state.backoff("standby")).deaths == 0
+
+
+def test_a_queue_that_the_file_pauses_is_not_served_and_starts_nobody(project):
+    project.write("cronq.toml", CONFIG.replace("min = 1", "min = 0") + "[queues.high]\npaused = true\n")
+    project.enqueue("note", "waits", queue="high")
+    project.tick()
+    assert project.spawned() == 0
+    project.enqueue("note", "runs", queue="normal")
+    project.tick()
+    wait_for_lines(project, "runs")
+    shown = subprocess.run(
+        project.command("status", "--config", project.config), capture_output=True, text=True, check=False
+    )
+    assert any(line.split()[:2] == ["high", "1"] and line.endswith("paused") for line in shown.stdout.splitlines())

@@ -8,8 +8,8 @@ import pytest
 from cronq import events
 from cronq.host import process
 from cronq.message import Message, State
-from cronq.supervisor.rescue import Dead, find_dead, rescue
-from cronq.supervisor.slots import CONSUMING, Seen, SlotNote
+from cronq.supervisor.rescue import Dead, find_dead, rescue, strays
+from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Seen, SlotNote
 from cronq.transports.base import Evidence, Held, Want
 from cronq.transports.memory import MemoryTransport
 from tests.clocks import FakeClock
@@ -17,6 +17,8 @@ from tests.making import message
 from tests.processes import says
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cronq.holder import Holder
 
 NOW = 1_000_000.0
@@ -36,8 +38,8 @@ def held(holder: object, until: float = NOW + 300) -> Held:
     return Held(str(holder), 3, until)
 
 
-def judged(one: Held, *seen: Seen) -> Evidence | None:
-    dead = find_dead([one], {slot.name: slot for slot in seen}, NOW)
+def judged(one: Held, *seen: Seen, overdue: Sequence[str] = ()) -> Evidence | None:
+    dead = find_dead([one], {slot.name: slot for slot in seen}, NOW, overdue)
     return dead[0].evidence if dead else None
 
 
@@ -53,11 +55,56 @@ def test_who_runs_though_its_slot_is_free_lives():
     assert judged(held(me()), Seen("high.0", None, note(me()))) is None
 
 
+@pytest.mark.parametrize("state", [LEFT, BROKEN])
+def test_who_has_left_its_slot_is_done_though_it_still_runs(state):
+    noted = note(me(), since=0)._replace(state=state)
+    evidence = judged(held(me()), Seen("high.0", None, noted))
+    assert (evidence.finished_below, evidence.running, evidence.certain) == (7, None, True)
+    assert strays([held(me())], {"high.0": Seen("high.0", None, noted)}) == []
+
+
+def test_whose_slot_another_has_just_taken_is_left_to_that_one():
+    holder = me(pid=GONE)
+    noted = note(holder)._replace(state=LEFT)
+    assert judged(held(holder), Seen("high.0", me().pid, noted)) is None
+
+
 def test_who_is_gone_is_dead_with_what_it_noted():
     holder = me(pid=GONE)
     evidence = judged(held(holder), Seen("high.0", None, note(holder)))
     assert (evidence.finished_below, evidence.running, evidence.certain) == (7, 7, True)
-    assert evidence.cause == f"consumer high.0 (pid {GONE}) died while running it: killed, out of memory, or crashed"
+    assert evidence.cause == f"consumer high.0 (pid {GONE}) died while running it: killed by a signal, or crashed"
+
+
+@pytest.mark.parametrize(
+    ("memory", "error_class", "words"),
+    [
+        ({}, "Killed", "killed by a signal, or crashed"),
+        ({"used_mb": 60.0, "limit_mb": 256.0}, "Killed", "or crashed; last seen at 60 of 256 MB"),
+        ({"used_mb": 240.0, "limit_mb": 256.0}, "OutOfMemory", "probably out of memory, last seen at 240 of 256 MB"),
+        ({"used_mb": 240.0}, "Killed", "or crashed; last seen at 240 MB"),
+    ],
+)
+def test_what_the_dead_noted_of_its_memory_tells_the_cause(memory, error_class, words):
+    holder = me(pid=GONE)
+    evidence = judged(held(holder), Seen("high.0", None, note(holder)._replace(**memory)))
+    assert evidence.error_class == error_class
+    assert evidence.cause.endswith(words)
+
+
+def test_a_kill_that_the_dead_one_s_control_group_has_counted_since_is_a_lack_of_memory(tmp_path):
+    (tmp_path / "memory.events").write_text("low 0\noom 1\noom_kill 3\n")
+    holder = me(pid=GONE)
+    noted = note(holder)._replace(memory_group=str(tmp_path), oom_kills=2)
+    assert judged(held(holder), Seen("high.0", None, noted)).error_class == "OutOfMemory"
+    assert judged(held(holder), Seen("high.0", None, noted._replace(oom_kills=3))).error_class == "Killed"
+
+
+def test_who_was_ended_for_being_overdue_ran_into_its_timeout():
+    holder = me(pid=GONE)
+    evidence = judged(held(holder), Seen("high.0", None, note(holder)), overdue=[str(holder)])
+    assert evidence.error_class == "TaskTimeout"
+    assert "its message ran past its timeout" in evidence.cause
 
 
 def test_who_is_gone_from_idleness_ran_nothing():
@@ -76,7 +123,7 @@ def test_another_s_note_proves_nothing():
 
 
 def test_whose_slot_another_holds_now_is_dead(python):
-    child = python("say('up'); time.sleep(30)")
+    child = python("say('up'); time.sleep(600)")
     says(child)
     assert judged(held(me(pid=GONE)), Seen("high.0", child.pid, None)) is not None
 
@@ -84,7 +131,7 @@ def test_whose_slot_another_holds_now_is_dead(python):
 def test_who_was_killed_by_a_restart_is_dead_and_its_note_is_uncertain():
     holder = me(boot="00000000")
     evidence = judged(held(holder), Seen("high.0", None, note(holder)))
-    assert evidence.certain is False
+    assert (evidence.certain, evidence.error_class) == (False, "HostRestarted")
     assert evidence.cause.startswith("the host was restarted while consumer high.0")
 
 
@@ -92,6 +139,7 @@ def test_who_was_killed_by_a_restart_is_dead_and_its_note_is_uncertain():
 def test_another_host_s_consumer_lives_until_its_reservation_lapses(until, is_dead):
     evidence = judged(held(me(host="web2", pid=GONE), until))
     assert (evidence is not None) is is_dead
+    assert evidence is None or evidence.error_class == "HostGone"
     assert evidence is None or evidence.cause == "host web2 let the reservation lapse"
 
 
@@ -149,3 +197,14 @@ def test_who_is_named_by_a_slot_that_is_held_lives_whatever_pid_the_kernel_gives
     holder = me(pid=GONE)
     for pid in (0, os.getppid()):
         assert judged(held(holder), Seen("high.0", pid, note(holder))) is None
+
+
+def test_a_consumer_at_work_without_its_slot_is_a_stray():
+    one = held(me())
+    mine, elsewhere = Seen("high.0", me().pid, None), me()._replace(host="web2")
+    assert strays([one], {}) == ["high.0"]
+    assert strays([one], {"high.0": Seen("high.0", None, note(me()))}) == ["high.0"]
+    assert strays([one], {"high.0": mine}) == []
+    assert strays([one], {"high.0": Seen("high.0", 7, note(me()))}) == []  # a cage numbers processes anew
+    assert strays([held(me(pid=GONE)), held(elsewhere), held(me("inline.0"))], {}) == []
+    assert strays([one._replace(holder="nonsense")], {}) == []

@@ -85,11 +85,47 @@ def test_a_note_survives_its_writer(work, state):
     assert seen.note.evidence("killed", "another").certain is False
 
 
+def test_the_memory_a_consumer_last_saw_is_in_its_next_note(work, state):
+    work(then="slot.look_at_memory(); slot.note(7); held = bytearray(50 << 20); slot.note(8)")
+    assert 5 < slots.see(state, "high.0").note.used_mb < 50
+
+
+def test_what_memory_a_consumer_may_have_is_noted_when_it_begins(work, state):
+    work(then="slot.bound_memory(16); slot.begin(('high',), 1.0, slots.CONSUMING); slot.note(7)")
+    assert slots.see(state, "high.0").note.limit_mb == 16
+
+
+def test_a_note_without_memory_as_an_older_release_writes_it_is_read(state):
+    slot = slots.take(state, "high", 1)
+    slot.begin(("high",), 1.0)
+    path = Path(state.slot("high.0"))
+    slot.release()
+    head, _, tail = path.read_text().partition("\n")
+    kept = [line for line in tail.splitlines() if not line.startswith(("limit_mb", "memory_group", "oom_kills"))]
+    path.write_text("\n".join([" ".join(head.split()[:3]), *kept]) + "\n")
+    note = slots.see(state, "high.0").note
+    assert (note.queues, note.used_mb, note.limit_mb, note.oom_kills) == (("high",), 0.0, 0.0, 0)
+
+
 def test_a_note_of_an_idle_consumer_says_that_nothing_runs(work, state):
     work(then="slot.note(7); slot.note_idle(8)").kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
     note = slots.see(state, "high.0").note
     assert note.evidence("killed", note.holder.boot) == Evidence("killed", 8, None, certain=True)
+
+
+@pytest.mark.parametrize("begun_as", [STARTING, CONSUMING])
+def test_what_the_last_holder_noted_says_nothing_of_the_messages_of_the_next(state, begun_as):
+    """A web process, which begins as CONSUMING and is killed before its first note, has finished nothing."""
+    earlier = slots.take(state, "inline", 1)
+    earlier.begin(("high",), 0.0, CONSUMING)
+    earlier.note_idle(6)
+    earlier.leave("done")
+    later = slots.take(state, "inline", 1)
+    later.begin(("high",), 0.0, begun_as)
+    later.release()
+    note = slots.see(state, "inline.0").note
+    assert (note.holder, note.position) == (later.identity, 0)
 
 
 def test_the_next_in_a_slot_knows_what_the_last_one_noted(work, state):
@@ -228,3 +264,18 @@ def test_who_leaves_before_it_has_begun_keeps_the_note_of_the_last_holder(state)
     Path(state.slot("inline.0")).write_bytes(written)
     slots.take(state, "inline", 1).leave("the queue is beyond use")
     assert Path(state.slot("inline.0")).read_bytes() == written
+
+
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot": "boot0000"}])
+def test_a_note_of_a_process_whose_pid_was_handed_on_is_not_live(work, state, change):
+    """The holder has taken the slot and not begun: the note in it is that of the one before, with the same pid."""
+    holder = work()
+    seen = slots.see(state, "high.0")
+    assert seen.live_note is not None
+    earlier = seen.note.holder._replace(**change)
+    path = Path(state.slot("high.0"))
+    text = path.read_text().replace(str(seen.note.holder), str(earlier))
+    path.write_text(text)
+    again = slots.see(state, "high.0")
+    assert (again.is_live, again.note.holder, again.live_note) == (True, earlier, None)
+    assert holder.poll() is None

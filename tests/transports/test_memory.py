@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from cronq.transports.memory import MemoryTransport
 from cronq.transports.sync import SyncTransport
-from tests.transports.contract import TransportContract
+from tests.transports.terms_contract import TermsContract
 
 
-class TestMemory(TransportContract):
+class TestMemory(TermsContract):
     def make(self, clock, tmp_path):
         return MemoryTransport(clock)
 
 
-class TestSync(TransportContract):
+class TestSync(TermsContract):
     def make(self, clock, tmp_path):
         return SyncTransport(clock)

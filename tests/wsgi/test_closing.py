@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from wsgi_hooks.closing import FileWrapper, closing
+from wsgi_hooks.closing import closing, wrapped_files
 
 
 class Body:
@@ -74,31 +74,64 @@ class ServersWrapper:
 def test_the_hook_runs_once_when_the_server_closes_the_file():
     log = []
     file = io.BytesIO(b"data")
-    files = FileWrapper(ServersWrapper, lambda: log.append("hook"))
-    made = files(file, 4096)
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with wrapped_files(environ, lambda: log.append("hook")) as files:
+        made = environ["wsgi.file_wrapper"](file, 4096)
+    assert files.is_sent_as(made)
     made.close()
     made.close()
     assert (log, file.closed) == (["hook"], True)
 
 
-def test_the_server_gets_an_object_of_its_own_class():
-    files = FileWrapper(ServersWrapper, lambda: None)
-    assert type(files(io.BytesIO())) is ServersWrapper
+def test_the_server_gets_an_object_of_its_own_class_and_finds_its_class_in_place():
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with wrapped_files(environ, lambda: None):
+        assert type(environ["wsgi.file_wrapper"](io.BytesIO())) is ServersWrapper
+    assert environ == {"wsgi.file_wrapper": ServersWrapper}
+
+
+def test_the_server_finds_its_class_in_place_when_the_application_raises():
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with pytest.raises(RuntimeError), wrapped_files(environ, lambda: None):
+        raise RuntimeError
+    assert environ == {"wsgi.file_wrapper": ServersWrapper}
+
+
+def test_a_server_without_a_file_wrapper_is_given_none():
+    environ = {}
+    with wrapped_files(environ, lambda: None) as files:
+        assert environ == {}
+    assert not files.is_sent_as([b"x"])
 
 
 def test_the_file_answers_for_everything_else(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"data")
-    with path.open("rb") as file:
-        made = FileWrapper(ServersWrapper, lambda: None)(file)
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with path.open("rb") as file, wrapped_files(environ, lambda: None):
+        made = environ["wsgi.file_wrapper"](file)
         assert made.file.fileno() == file.fileno()
         assert made.file.read() == b"data"
 
 
-def test_a_disarmed_file_runs_no_hook():
+def test_a_file_that_is_closed_before_another_is_sent_runs_no_hook():
     log = []
-    files = FileWrapper(ServersWrapper, lambda: log.append("hook"))
-    made = files(io.BytesIO())
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with wrapped_files(environ, lambda: log.append("hook")):
+        first = environ["wsgi.file_wrapper"](io.BytesIO())
+        made = environ["wsgi.file_wrapper"](io.BytesIO())
+        first.close()
+        assert log == []
+    made.close()
+    assert log == ["hook"]
+
+
+def test_a_file_that_is_sent_within_another_body_runs_no_hook():
+    log = []
+    environ = {"wsgi.file_wrapper": ServersWrapper}
+    with wrapped_files(environ, lambda: log.append("hook")) as files:
+        made = environ["wsgi.file_wrapper"](io.BytesIO())
+    assert not files.is_sent_as([made])
     files.disarm()
     made.close()
     assert log == []

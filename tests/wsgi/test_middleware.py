@@ -13,6 +13,7 @@ from cronq.errors import TransportError
 from cronq.message import State
 from cronq.supervisor import slots
 from cronq.transports.base import Want
+from tests.waiting import wait_until
 from wsgi_hooks import CronqMiddleware
 
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "2")]
@@ -95,6 +96,26 @@ def test_messages_are_sent_before_the_response_leaves(app):
     body.close()
 
 
+def test_where_inline_work_is_off_a_response_stays_as_it_is_and_its_messages_are_sent(app):
+    def application(environ, start_response):
+        task(app, "note").enqueue("a")
+        start_response("200 OK", list(HTML))
+        return body
+
+    app.settings = app.settings._replace(inline=app.settings.inline._replace(mode="off"))
+    body = [b"ok"]
+    assert CronqMiddleware(application, app)({"REQUEST_METHOD": "GET"}, lambda status, headers: None) is body
+    assert app.transport.depth(["normal"], 5) == 1
+
+
+def test_inline_work_that_is_turned_off_during_a_request_leaves_nothing_behind(app, home):
+    before = sorted(os.listdir(home))
+    body = CronqMiddleware(site(), app)({"REQUEST_METHOD": "GET"}, lambda status, headers: None)
+    with app.testing():
+        body.close()
+    assert sorted(os.listdir(home)) == before
+
+
 def test_messages_of_a_request_that_raises_are_dropped(app):
     def work():
         task(app, "note").enqueue("never")
@@ -115,9 +136,17 @@ def test_a_message_that_cannot_be_stored_is_an_error_of_the_request(app, monkeyp
     def full(messages):
         raise TransportError("disk full", pressure=True)
 
+    body = io.BytesIO(b"ok")
+
+    def application(environ, start_response):
+        task(app, "note").enqueue("a")
+        start_response("200 OK", HTML)
+        return body
+
     monkeypatch.setattr(app.transport, "enqueue", full)
     with pytest.raises(TransportError, match="disk full"):
-        request(CronqMiddleware(site(work=lambda: task(app, "note").enqueue("a")), app))
+        request(CronqMiddleware(application, app))
+    assert body.closed  # by us, for the server never sees it
 
 
 def test_messages_enqueued_while_a_body_streams_are_sent_at_once(app):
@@ -158,6 +187,39 @@ def test_fresh_marks_are_not_asked_again_before_they_can_be_too_old(app, monkeyp
     request(wrapped)
     monkeypatch.setattr("wsgi_hooks.middleware.oldest_age_s", lambda *given: pytest.fail("asked again"))
     request(wrapped)
+
+
+def test_while_consumers_live_the_response_is_left_as_it_is(app):
+    attend(app)
+    body = [b"ok"]
+    wrapper = object()
+    seen = []
+
+    def application(environ, start_response):
+        seen.append(environ.get("wsgi.file_wrapper"))
+        start_response("200 OK", HTML)
+        return body
+
+    wrapped = CronqMiddleware(application, app)
+    request(wrapped)
+    environ = {"REQUEST_METHOD": "GET", "wsgi.file_wrapper": wrapper}
+    assert wrapped(environ, lambda status, headers: None) is body
+    assert seen[1] is wrapper
+
+
+def test_the_first_request_after_the_grace_period_works_again(app, ran):
+    attend(app, age_s=599.9)
+    wrapped = CronqMiddleware(site(), app)
+    request(wrapped)
+    task(app, "note").enqueue("a")
+    wait_until(lambda: request(wrapped) and ran)
+    assert ran == ["a"]
+
+
+def test_a_consumer_that_comes_during_a_request_is_left_its_work(app, ran):
+    task(app, "note").enqueue("a")
+    request(CronqMiddleware(site(work=lambda: attend(app)), app))
+    assert ran == []
 
 
 def test_inline_work_never_makes_itself_look_like_a_consumer(app):
@@ -207,6 +269,35 @@ def test_a_task_marked_not_inline_is_left_for_a_consumer(app, ran):
     request(CronqMiddleware(site(), app))
     assert ran == ["a"]
     assert app.transport.depth(["normal"], 5) == 1
+
+
+def test_a_full_batch_is_run_in_one_call_and_one_that_waits_is_not(app, ran):
+    def index(texts: list[str]) -> None:
+        ran.append(texts)
+
+    batch = app.batch(size=2, wait_s=600, name="index")(index)
+    batch.enqueue_many([((text,), {}) for text in "abc"])
+    request(CronqMiddleware(site(), app))
+    assert ran == [["a", "b"]]
+    assert [(one.ready, one.delayed, one.reserved) for one in app.transport.counts()] == [(0, 1, 0)]
+
+
+def test_a_task_that_wants_a_process_of_its_own_is_left_to_consumers(app, ran):
+    app.task(name="alone", isolated=True)(lambda: ran.append("alone"))
+    task(app, "alone").enqueue()
+    task(app, "note").enqueue("a")
+    request(CronqMiddleware(site(), app))
+    assert ran == ["a"]
+
+
+def test_a_queue_that_wants_processes_of_their_own_is_left_to_consumers(app, ran, home):
+    isolating = "[queues.low]\nisolated = true\n"
+    (home / "cronq.toml").write_text(f'[inline]\nmode = "inline"\nmemory_limit_mb = 16000\n{isolating}')
+    app.settings = load(str(home / "cronq.toml"))
+    task(app, "note").using(queue="low").enqueue("low")
+    task(app, "note").enqueue("a")
+    request(CronqMiddleware(site(), app))
+    assert ran == ["a"]
 
 
 def test_a_task_known_to_take_longer_than_there_is_time_is_left_for_a_consumer(app, ran):
@@ -348,7 +439,7 @@ def test_what_an_earlier_request_of_this_process_could_not_write_down_is_taken_b
 
 @pytest.mark.parametrize("refusal", [errno.EPERM, errno.EACCES, errno.ENOEXEC])
 def test_the_work_goes_on_here_where_no_process_may_be_started(home, ran, monkeypatch, refusal):
-    (home / "cronq.toml").write_text('[inline]\nslice = "0.01s"\n')
+    (home / "cronq.toml").write_text('[inline]\nslice = "0.01s"\nmemory_limit_mb = 16000\n')
     app = App(load(str(home / "cronq.toml")))
 
     @app.task(name="slow")

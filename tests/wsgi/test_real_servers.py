@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,20 +57,29 @@ application = CronqMiddleware(site, app, page_view)
 """
 
 WSGIREF = """
-import sys
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+import socket, sys
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from site_ import application
-make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
+server = WSGIServer(("127.0.0.1", 0), WSGIRequestHandler, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(sys.argv[1]))
+server.server_name, server.server_port = server.server_address = server.socket.getsockname()
+server.setup_environ()
+server.set_app(application)
+server.serve_forever()
 """
 
-GUNICORN = [sys.executable, "-m", "gunicorn", "--workers", "1", "--bind"]
+GUNICORN = [sys.executable, "-m", "gunicorn", "--workers", "1", "--timeout", "600", "--bind"]
 SERVERS = {
-    "gunicorn sync": lambda port: [*GUNICORN, f"127.0.0.1:{port}", "site_:application"],
-    "gunicorn gthread": lambda port: [
-        *GUNICORN, f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "2", "site_:application"
+    "gunicorn sync": lambda descriptor: [*GUNICORN, f"fd://{descriptor}", "site_:application"],
+    "gunicorn gthread": lambda descriptor: [
+        *GUNICORN, f"fd://{descriptor}", "--worker-class", "gthread", "--threads", "2", "site_:application"
     ],
-    "wsgiref": lambda port: [sys.executable, "serve.py", str(port)],
+    "wsgiref": lambda descriptor: [sys.executable, "serve.py", str(descriptor)],
 }  # fmt: skip
+"""They are given a socket that listens already: a free port that is only looked up may be another's a moment later."""
+
+
+PATIENCE = 'time_limit = "10m"\nrequest_timeout = "10m"\n'  # a machine that stalls cuts no request short
 
 
 @contextmanager
@@ -78,28 +87,31 @@ def serving(server: str, home: Path, mode: str = "inline", more: str = "", top: 
     (home / "site_.py").write_text(SITE)
     (home / "serve.py").write_text(WSGIREF)
     (home / "big").write_bytes(b"0123456789" * 10_000)
-    (home / "cronq.toml").write_text(f'app = "site_:app"\n{top}[inline]\nmode = "{mode}"\n{more}')
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(SERVERS[server](port), cwd=home, stdout=log, stderr=log, start_new_session=True)
+    (home / "cronq.toml").write_text(f'app = "site_:app"\n{top}[inline]\nmode = "{mode}"\n{PATIENCE}{more}')
+    with socket.create_server(("127.0.0.1", 0)) as listener, (home / "server.log").open("wb") as log:
+        port, descriptor = listener.getsockname()[1], listener.fileno()
+        process = subprocess.Popen(
+            SERVERS[server](descriptor),
+            cwd=home,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[descriptor],
+        )
     try:
-        wait_until(lambda: _accepts(port))
         yield port
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        for seen in slots.survey(StateDir(str(home / ".cronq"))):
+            if seen.is_live and seen.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(seen.pid, signal.SIGKILL)
 
 
 def get(port: int, path: str, version: str = "HTTP/1.1") -> bytes:
     """Read a whole response; a server that holds it back until the work is done runs into the timeout."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection._http_vsn_str = version
     connection.request("GET", path)
     try:
@@ -152,7 +164,6 @@ def test_a_message_of_a_web_worker_that_is_killed_comes_back_with_the_next_page_
         (victim,) = started(home)
         os.kill(victim, signal.SIGKILL)
         (home / "go").touch()
-        wait_until(lambda: _accepts(port))
         wait_until(lambda: get(port, "/sized") == b"page" and (home / "done").exists())
     assert (home / "done").read_text() == "x"
 
@@ -165,7 +176,7 @@ def test_spawn_starts_a_consumer_and_the_web_process_keeps_no_child(home):
         state = StateDir(str(home / ".cronq"))
         (consumer,) = [seen for seen in slots.survey(state) if seen.is_live]
         assert started(home) == [consumer.pid]
-        assert "gunicorn" not in command_of(parent_of(consumer.pid))
+        wait_until(lambda: "gunicorn" not in command_of(parent_of(consumer.pid)))
         (home / "go").touch()
         wait_until((home / "done").exists)
         os.kill(consumer.pid, signal.SIGTERM)
@@ -187,7 +198,11 @@ def parent_of(pid: int) -> int:
 
 
 def command_of(pid: int) -> str:
-    return (Path("/proc") / str(pid) / "cmdline").read_text()
+    """Return what a process was started with; the web server's name for one that ended while it was looked for."""
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gunicorn"
 
 
 def with_message(home: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cronq.message import State
 from cronq.transports.selection import place
-from cronq.transports.sqlite.statements import RECORD
+from cronq.transports.sqlite.statements import BLOCKED, RECORD
 
 if TYPE_CHECKING:
     from cronq.transports.selection import Selection
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 _ORDERS = {
     State.READY: "queue, priority DESC, id",
     State.DELAYED: "queue, available_at, id",
+    State.BLOCKED: "blocked_by, queue, state, priority DESC, id",
     State.RESERVED: "+id",
     State.FAILED: "finished_at, id",
     State.DONE: "keep_until, id",
 }
-_PLACES = {**_ORDERS, State.READY: "queue, -priority, id"}
+_PLACES = {**_ORDERS, State.READY: "queue, -priority, id", State.BLOCKED: "blocked_by, queue, -priority, id"}
 _SINCE = {State.FAILED: "finished_at", State.DONE: "finished_at"}
 
 
@@ -42,6 +43,7 @@ def select(selection: Selection) -> tuple[str, list[object]]:
         *first, last_id = place(selection.after)
         wanted.append(f"({_PLACES[state]}) > ({', '.join('?' * (len(first) + 1))})")
         values += [*first, bytes.fromhex(str(last_id))]
-    conditions = " AND ".join([f"state = '{state}'", *wanted])
+    in_state = BLOCKED if state is State.BLOCKED else f"state = '{state}'"
+    conditions = " AND ".join([in_state, *wanted])
     statement = f"SELECT {RECORD} FROM messages WHERE {conditions} ORDER BY {_ORDERS[state]} LIMIT ?"  # noqa: S608
     return statement, [*values, selection.at_most]

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from cronq.attempts import appended, failed_attempt, read
+from cronq import reasons
 from cronq.clock import SystemClock
-from cronq.message import Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
 from cronq.transports.base import (
+    Copy,
     Evidence,
     Exchange,
-    Firing,
     Held,
     Rescued,
-    StoredSchedule,
     Transport,
     Want,
-    redeclared,
     verdict,
 )
+from cronq.transports.schedules import Fired
+from cronq.transports.sqlite import reserving, schedules
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S, Connections
+from cronq.transports.sqlite.enqueueing import NONE, enqueue, is_plain, plain_row
+from cronq.transports.sqlite.freeing import FREED_AT_ONCE, after, free, stuck, sweep
+from cronq.transports.sqlite.reserving import reserve
+from cronq.transports.sqlite.rows import key_of, message_of, record_of, state_at
+from cronq.transports.sqlite.settling import settle
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
+    from cronq.message import Message, Outcome, QueueCounts, Record, State
+    from cronq.transports.schedules import Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
 
@@ -49,50 +53,36 @@ class SqliteTransport(Transport):
     def is_busy(self) -> bool:
         return self._connections.get().in_transaction
 
-    def enqueue(self, messages: Sequence[Message]) -> None:
+    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
         now = self._clock.now()
+        if len(messages) == 1 and is_plain(messages[0]):
+            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now))
+            return NONE
         with self._connections.write() as connection:
-            _enqueue(connection, messages, now)
+            return enqueue(connection, messages, now)
+
+    def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
+        from cronq.transports.sqlite.sharing import shared
+
+        with shared(connection, self._connections.path) as theirs:
+            enqueue(theirs, messages, self._clock.now())
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
-        if not outcomes and want is not None and not self.depth(want.queues, 1):
-            return Exchange([], [], more=False)  # an idle consumer must not take the write lock to learn that
-        with self._connections.write() as connection:
-            lost = self._settle(connection, holder, outcomes)
-            taken, more = self._reserve(connection, holder, want) if want else ([], False)
+        if not outcomes and want is not None and not want.is_expected and not self._has_some(want):
+            return Exchange([], [], more=False)  # who wakes by the clock must not take the write lock to learn that
+        now = self._clock.now()
+        write = self._connections.write if outcomes else self._connections.write_unsynced
+        with write() as connection:
+            lost = settle(connection, holder, outcomes, now)
+            taken, more = reserve(connection, holder, want, now) if want else ([], False)
+        while want and want.limit and more and not taken:  # those that must wait were many, and others want to write
+            with self._connections.write_unsynced() as connection:
+                taken, more = reserve(connection, holder, want, now)
         return Exchange(taken, lost, more)
 
-    def _settle(self, connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outcome]) -> list[str]:
-        now = self._clock.now()
-        for outcome in outcomes:
-            if not isinstance(outcome, Ack) and outcome.error is not None:
-                _remember(connection, outcome, holder, now)
-        return [
-            outcome.message.id
-            for outcome in outcomes
-            if connection.execute(*_ending(outcome, holder, now)).rowcount == 0
-        ]
-
-    def _reserve(self, connection: sqlite3.Connection, holder: str, want: Want) -> tuple[list[Message], bool]:
-        now = self._clock.now()
-        rows: list[Any] = []
-        ready = sql.ready_without(len(want.without_tasks)) if want.without_tasks else sql.READY
-        for queue in _unpaused(connection, want.queues):
-            due = connection.execute(sql.DUE, (queue, now)).fetchall()
-            if due:
-                connection.executemany(sql.MAKE_READY, due)
-            rows += connection.execute(ready, (queue, *want.without_tasks, want.limit + 1 - len(rows)))
-            if len(rows) > want.limit:
-                break
-        taken = [
-            _message(row)._replace(attempt=row[7] + 1, position=position)
-            for position, row in enumerate(rows[: want.limit], want.position)
-        ]
-        connection.executemany(
-            sql.RESERVE,
-            [(message.position, holder, want.until, row[0]) for message, row in zip(taken, rows)],  # noqa: B905
-        )
-        return taken, len(rows) > want.limit
+    def _has_some(self, want: Want) -> bool:
+        with self._connections.read() as connection:
+            return reserving.depth(connection, want.queues, 1, self._clock.now(), want.rates) > 0
 
     def held(self) -> list[Held]:
         with self._connections.read() as connection:
@@ -105,25 +95,21 @@ class SqliteTransport(Transport):
     def rescue(self, holder: str, evidence: Evidence) -> Rescued:
         with self._connections.write() as connection:
             rows = connection.execute(sql.HELD_BY, (holder,)).fetchall()
-            verdicts = [verdict(_message(row), evidence) for row in rows]
-            self._settle(connection, holder, verdicts)
+            verdicts = [verdict(message_of(row), evidence) for row in rows]
+            settle(connection, holder, verdicts, self._clock.now())
         return Rescued.by(verdicts)
 
     def depth(self, queues: Sequence[str], at_most: int) -> int:
-        now = self._clock.now()
-        found = 0
         with self._connections.read() as connection:
-            for queue in _unpaused(connection, queues):
-                found += connection.execute(sql.DEPTH, (queue, at_most - found)).fetchone()[0]
-                found += connection.execute(sql.DEPTH_DUE, (queue, now, at_most - found)).fetchone()[0]
-                if found >= at_most:
-                    break
-        return found
+            return reserving.depth(connection, queues, at_most, self._clock.now())
 
     def next_at(self, queues: Sequence[str]) -> float | None:
         with self._connections.read() as connection:
-            times = [connection.execute(sql.NEXT_AT, (queue,)).fetchone()[0] for queue in _unpaused(connection, queues)]
-        return min((time for time in times if time is not None), default=None)
+            return reserving.next_at(connection, queues, self._clock.now())
+
+    def results(self, group_id: str) -> dict[int, bytes | None]:
+        with self._connections.read() as connection:
+            return dict(connection.execute(sql.RESULTS, (group_id,)).fetchall())
 
     def counts(self) -> list[QueueCounts]:
         from cronq.transports.sqlite.counting import count
@@ -131,71 +117,134 @@ class SqliteTransport(Transport):
         with self._connections.read() as connection:
             return count(connection, self._clock.now())
 
+    def glance(self) -> list[QueueCounts]:
+        from cronq.transports.sqlite.counting import glance
+
+        with self._connections.read() as connection:
+            return glance(connection, self._clock.now())
+
     def find(self, message_id: str) -> Record | None:
-        key = _key(message_id)
+        key = key_of(message_id)
         with self._connections.read() as connection:
             row = connection.execute(sql.FIND, (key,)).fetchone()
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row)
 
     def select(self, selection: Selection) -> list[Record]:
         from cronq.transports.sqlite.selecting import select
 
         with self._connections.read() as connection:
-            return [_record(row) for row in connection.execute(*select(selection))]
+            return [record_of(row) for row in connection.execute(*select(selection))]
 
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         now = self._clock.now()
         first = now if first_at is None else first_at
         times = [first + number * every_s for number in range(len(message_ids))]
-        rows = [(_state_at(at, now), at, _key(one)) for at, one in zip(times, message_ids, strict=True)]
+        rows = [(state_at(at, now), at, key_of(one)) for at, one in zip(times, message_ids, strict=True)]
         return self._write_each(sql.REVIVE, rows)
 
     def amend(self, message_id: str, body: bytes) -> bool:
-        return self._write_each(sql.AMEND, [(body, _key(message_id))]) == 1
+        return self._write_each(sql.AMEND, [(body, key_of(message_id))]) == 1
 
     def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
         if only is None:
-            return self._write_each(sql.REMOVE, [(_key(one),) for one in message_ids])
-        return self._write_each(sql.REMOVE_ONLY, [(_key(one), only) for one in message_ids])
+            return self._delete(sql.REMOVE, [(key_of(one),) for one in message_ids])
+        return self._delete(sql.REMOVE_ONLY, [(key_of(one), only) for one in message_ids])
+
+    def cancel(self, message_ids: Sequence[str]) -> int:
+        return self._delete(sql.CANCEL, [(key_of(one),) for one in message_ids])
+
+    def ask_to_stop(self, message_ids: Sequence[str]) -> Mapping[str, str]:
+        holders = {}
+        with self._connections.write() as connection:
+            for message_id in message_ids:
+                if connection.execute(sql.ASK_TO_STOP, (key_of(message_id),)).rowcount:
+                    (holders[message_id],) = connection.execute(sql.HOLDER, (key_of(message_id),)).fetchone()
+        return holders
+
+    def asked_to_stop(self, holder: str) -> list[str]:
+        with self._connections.read() as connection:
+            return [key.hex() for (key,) in connection.execute(sql.ASKED_TO_STOP, (holder,))]
 
     def flush(self, queue: str) -> int:
-        return self._write_each(sql.FLUSH, [(queue,)])
+        with self._connections.write() as connection:
+            gone = connection.execute(sql.TIES_IN_QUEUE, (queue,)).fetchall()
+            deleted = connection.execute(sql.FLUSH, (queue,)).rowcount
+            after(connection, gone, self._clock.now())
+        return deleted
 
     def pause(self, queue: str, paused: bool) -> None:
         self._write_each(sql.PAUSE if paused else sql.RESUME, [(queue,)])
 
+    def pause_task(self, task: str, paused: bool) -> None:
+        name = reasons.paused_task(task)
+        self.pause(name, paused)
+        freed = 0 if paused else FREED_AT_ONCE
+        while freed == FREED_AT_ONCE:  # each time in a transaction of its own, so that nobody waits long
+            with self._connections.write() as connection:
+                freed = free(connection, name, self._clock.now())
+
+    def paused_tasks(self) -> list[str]:
+        with self._connections.read() as connection:
+            names = [row[0] for row in connection.execute(sql.PAUSED)]
+        return sorted(name.removeprefix(reasons.TASK) for name in names if name.startswith(reasons.TASK))
+
     def prune(self, failed_keep_s: float, at_most: int) -> int:
         now = self._clock.now()
         with self._connections.read() as connection:
-            if not connection.execute(sql.PRUNABLE, (now - failed_keep_s, now)).fetchone()[0]:
-                return 0
+            is_due = connection.execute(sql.PRUNABLE, (now - failed_keep_s, now)).fetchone()[0]
+            left_behind = stuck(connection)
+        if not is_due and not left_behind:
+            return 0
         with self._connections.write() as connection:
-            failed = connection.execute(sql.PRUNE_FAILED, (now - failed_keep_s, at_most)).rowcount
-            return failed + connection.execute(sql.PRUNE_DONE, (now, at_most - failed)).rowcount
+            sweep(connection, left_behind, now)
+            failed = connection.execute(sql.PRUNABLE_FAILED, (now - failed_keep_s, at_most)).fetchall()
+            done = connection.execute(sql.PRUNABLE_DONE, (now, at_most - len(failed))).fetchall()
+            connection.executemany(sql.DELETE, [row[:1] for row in failed + done])
+            after(connection, [row[1:] for row in failed + done], now)
+        return len(failed) + len(done)
+
+    def _delete(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+        """Delete single messages, and free what waits for them."""
+        with self._connections.write() as connection:
+            gone = []
+            for row in rows:
+                ties = connection.execute(sql.TIES, row[:1]).fetchone()
+                if ties is not None and connection.execute(statement, row).rowcount:
+                    gone.append(ties)
+            after(connection, gone, self._clock.now())
+        return len(gone)
 
     def schedules(self) -> list[StoredSchedule]:
         with self._connections.read() as connection:
-            return [StoredSchedule(*row) for row in connection.execute(sql.SCHEDULES)]
+            return schedules.stored(connection)
 
-    def declare(self, source: str, schedules: Sequence[StoredSchedule]) -> None:
+    def declare(self, source: str, declared: Sequence[StoredSchedule], only: Sequence[str] | None = None) -> None:
+        with self._connections.write() as connection:
+            schedules.declare(connection, source, declared, only, self._clock.now())
+
+    def revise(self, old: StoredSchedule, new: StoredSchedule) -> bool:
+        with self._connections.write() as connection:
+            return schedules.revise(connection, old, new)
+
+    def fire(self, firing: Firing) -> Fired:
         now = self._clock.now()
         with self._connections.write() as connection:
-            before = {row[:2]: StoredSchedule(*row) for row in connection.execute(sql.SCHEDULES).fetchall()}
-            connection.execute(sql.FORGET_SCHEDULES, (source,))
-            rows = [redeclared(before.get((source, one.name)), one, now) for one in schedules]
-            connection.executemany(sql.DECLARE, rows)
+            fired = schedules.fire(connection, firing, now)
+            if fired is Fired.ENQUEUED:
+                schedules.learn(connection, firing.schedule, enqueue(connection, firing.messages, now))
+        return fired
 
-    def fire(self, firing: Firing) -> bool:
-        now = self._clock.now()
-        ours = (firing.schedule.source, firing.schedule.name, firing.schedule.next_at)
-        with self._connections.write() as connection:
-            if not firing.messages:
-                return connection.execute(sql.SKIP, (firing.next_at, *ours)).rowcount == 1
-            last = (firing.next_at, now, firing.messages[-1].id)
-            if connection.execute(sql.FIRE, (*last, *ours)).rowcount == 0:
-                return False
-            _enqueue(connection, firing.messages, now)
-        return True
+    def backup(self, path: str) -> Copy:
+        from cronq.transports.sqlite import copies
+
+        with self._connections.read() as connection:
+            return copies.make(connection, self._connections.path, path)
+
+    def restore(self, path: str) -> Copy:
+        from cronq.transports.sqlite import copies
+
+        with self._connections.overwrite() as connection:
+            return copies.put_back(path, connection, self._connections.path)
 
     def _write_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
         with self._connections.write() as connection:
@@ -203,59 +252,3 @@ class SqliteTransport(Transport):
 
     def close(self) -> None:
         self._connections.close()
-
-
-def _enqueue(connection: sqlite3.Connection, messages: Sequence[Message], now: float) -> None:
-    rows = [(bytes.fromhex(message.id), *message[1:], _state_at(message.available_at, now)) for message in messages]
-    connection.executemany(sql.ENQUEUE, rows)
-
-
-def _unpaused(connection: sqlite3.Connection, queues: Sequence[str]) -> Sequence[str]:
-    paused = {row[0] for row in connection.execute(sql.PAUSED)}
-    return [queue for queue in queues if queue not in paused] if paused else queues
-
-
-def _ending(outcome: Outcome, holder: str, now: float) -> tuple[str, tuple[object, ...]]:
-    """Return the statement that writes an outcome down, with its values."""
-    message = outcome.message
-    ours = (bytes.fromhex(message.id), message.position, holder)
-    match outcome:
-        case Ack(_, result, keep_s) if keep_s > 0:
-            return sql.KEEP, (result, now, now + keep_s, *ours)
-        case Ack():
-            return sql.ACK, ours
-        case Release(_, delay_s, _, uncounted):
-            available_at = now + delay_s if delay_s else message.available_at
-            return sql.RELEASE, (_state_at(available_at, now), available_at, uncounted, *ours)
-        case Fail():
-            return sql.FAIL, (now, *ours)
-
-
-def _remember(connection: sqlite3.Connection, outcome: Release | Fail, holder: str, now: float) -> None:
-    """Add a failed attempt to the history of its message, while that is still ours."""
-    ours = (_key(outcome.message.id), outcome.message.position, holder)
-    for (history,) in connection.execute(sql.HISTORY, ours).fetchall():
-        attempt = failed_attempt(outcome.message.attempt, outcome.error or "", outcome.cause, holder, now)
-        known = (outcome.error, attempt.error_class, appended(history, attempt))
-        connection.execute(sql.REMEMBER, (*known, *ours))
-
-
-def _state_at(available_at: float, now: float) -> State:
-    return State.DELAYED if available_at > now else State.READY
-
-
-def _key(message_id: str) -> bytes:
-    """Return an id as the file has it; for a text that is no id, one that no message has."""
-    try:
-        return bytes.fromhex(message_id)
-    except ValueError:
-        return b""
-
-
-def _message(row: Sequence[Any]) -> Message:
-    return Message(row[0].hex(), *row[1:11])
-
-
-def _record(row: Sequence[Any]) -> Record:
-    *known, history = row[12:]
-    return Record(_message(row), State(row[11]), *known)._replace(attempts=read(history))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from cronq.config.build import build
 from cronq.config.file import find, working_dir
@@ -11,6 +10,7 @@ from cronq.config.layers import merged, stack
 from cronq.config.rules import complaints
 from cronq.errors import ConfigError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

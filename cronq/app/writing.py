@@ -1,0 +1,115 @@
+"""Writing calls as messages: what a task call, its delivery and the configuration say together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq.app.termed import under_terms
+from cronq.call import RESULT
+from cronq.ids import new_id
+from cronq.message import Message
+from cronq.namedtuple import NamedTuple
+from cronq.task import NOTHING_ASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cronq.app.application import App
+    from cronq.call import Call
+    from cronq.follow import Step
+    from cronq.task import Delivery, Task
+
+    BeforeEnqueue = Callable[[dict[str, str]], None]
+    Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
+
+
+class _Shared(NamedTuple):
+    """What messages of one call of `enqueue` have in common: the fields of a Message behind its body."""
+
+    headers: bytes = b""
+    priority: int = 0
+    available_at: float = 0.0
+    attempt: int = 0
+    max_attempts: int = 0
+    expires_at: float | None = None
+
+
+class Writer:
+    """Writes messages for an app. `hooks` add to the headers of each."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.hooks: list[BeforeEnqueue] = []
+        self._ways: dict[tuple[str, str | None], tuple[str, _Shared]] = {}
+
+    def messages(
+        self,
+        task: Task[..., Any],
+        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        delivery: Delivery,
+        encode: Encode | None = None,
+    ) -> list[Message]:
+        """Return calls of a task as messages, with what follows them. Raises ArgumentError, UsageError."""
+        messages = self._unfollowed(task, calls, delivery, encode)
+        follow = self._app.following.of(task, messages[0].queue) if messages else b""
+        return [message._replace(follow=follow) for message in messages] if follow else messages
+
+    def _unfollowed(
+        self,
+        task: Task[..., Any],
+        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        delivery: Delivery,
+        encode: Encode | None = None,
+    ) -> list[Message]:
+        queue, usual = self._ways.get((task.name, delivery.queue)) or self._way(task, delivery.queue)
+        shared = usual if delivery is NOTHING_ASKED and not self.hooks else self._asked_for(delivery, usual)
+        wanted = task.asked(delivery)
+        calls = calls if wanted is None else list(calls)
+        encode = encode or task.codec.encode
+        messages = [Message(new_id(), queue, task.name, encode(args, kwargs), *shared) for args, kwargs in calls]
+        return messages if wanted is None else under_terms(task, wanted, messages, calls, self._app.clock.now())
+
+    def _way(self, task: Task[..., Any], wanted: str | None) -> tuple[str, _Shared]:
+        """Return the queue of a task's calls and what their messages share; looked up once, asked for ever."""
+        queue = self._app.queue_for(task, wanted)
+        usual = _Shared(max_attempts=self._app.policy(task, queue).max_attempts)
+        way = self._ways[task.name, wanted] = (queue, usual)
+        return way
+
+    def _asked_for(self, delivery: Delivery, usual: _Shared) -> _Shared:
+        now = self._app.clock.now()
+        return _Shared(
+            self._headers(delivery.headers) if delivery.headers or self.hooks else b"",
+            delivery.priority,
+            now + delivery.delay_s if delivery.delay_s else 0.0,
+            usual.attempt,
+            usual.max_attempts,
+            now + delivery.expires_s if delivery.expires_s else None,
+        )
+
+    def step(self, call: Call, is_followed: bool = True) -> Step:
+        """Return a call that will be enqueued when something before it has ended. Raises ArgumentError, UsageError."""
+        from cronq.follow import Step
+
+        task, delivery = call.task, call.delivery
+        body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
+        make = self.messages if is_followed else self._unfollowed
+        (message,) = make(task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
+        message = message._replace(available_at=0.0, expires_at=None)
+        return Step(message, into, task.wait_s if message.gather else delivery.delay_s, delivery.expires_s)
+
+    def follower(self, call: Call) -> Step:
+        """Return a call that is made as often as something ends, and is followed by nothing.
+
+        It is kept for all messages of a task, so it carries nothing of the one who enqueued the first.
+        """
+        step = self.step(call, is_followed=False)
+        return step._replace(message=step.message._replace(id="", headers=b""))
+
+    def _headers(self, given: Mapping[str, str] | None) -> bytes:
+        headers = dict(given or {})
+        for hook in self.hooks:
+            hook(headers)
+        import json
+
+        return json.dumps(headers).encode() if headers else b""

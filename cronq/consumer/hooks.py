@@ -1,0 +1,21 @@
+"""The project's own hooks between messages: what they raise is reported, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cronq.events import emit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Hook = Callable[[], object]
+
+
+def call(kind: str, hooks: Sequence[Hook]) -> None:
+    """Call all hooks of one kind, each whatever becomes of the others."""
+    for hook in hooks:
+        try:
+            hook()
+        except Exception as error:  # the message is done; a fault in what comes after must not undo that
+            emit("hook_failed", kind=kind, hook=getattr(hook, "__qualname__", repr(hook)), error=error)

@@ -1,0 +1,33 @@
+"""Fixtures for the tests of projects: `cronq_box`. pytest loads this file with every run, so it imports nothing.
+
+A project whose app is not the one that its cronq.toml names overrides `cronq_app` in its conftest.py.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cronq.app import App
+    from cronq.app.testing import Box
+
+
+@pytest.fixture(scope="session")
+def cronq_app(pytestconfig: pytest.Config) -> App:
+    """The app that `app = "module:variable"` names in cronq.toml: CRONQ_CONFIG's, else the one in pytest's rootdir."""
+    from cronq.app.loading import load_app
+    from cronq.config import load
+
+    return load_app(load(os.environ.get("CRONQ_CONFIG") or pytestconfig.rootpath / "cronq.toml"))
+
+
+@pytest.fixture
+def cronq_box(cronq_app: App) -> Iterator[Box]:
+    """A box: what the code under test enqueues stays in it, until the test says `cronq_box.run_all()`."""
+    with cronq_app.testing() as box:
+        yield box

@@ -1,0 +1,1 @@
+"""A library whose documents only some people may change."""
