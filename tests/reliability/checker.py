@@ -76,7 +76,7 @@ def _of_database(home: Path, ended: set[str], stored: dict[str, str]) -> list[st
 
 def _of_files(home: Path) -> list[str]:
     state = home / ".cronq"
-    found = [f"{path} has stayed" for path in state.rglob("*.new")]
+    found = [f"{path} has stayed" for path in state.rglob("*.new") if path.exists()]
     found += [f"{path} has mode {path.stat().st_mode & 0o777:o}" for path in state.rglob("*") if _is_open(path)]
     for name in ("output.log", "cronq.log"):
         path = state / "log" / name
@@ -86,7 +86,10 @@ def _of_files(home: Path) -> list[str]:
 
 
 def _is_open(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o077)
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except FileNotFoundError:  # it was on its way to another name when it was listed
+        return False
 
 
 def _messages(home: Path) -> dict[str, str]:
@@ -97,7 +100,7 @@ def _messages(home: Path) -> dict[str, str]:
 
 
 def _open(home: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{home}/.cronq/queue.db?mode=rw", uri=True, timeout=10)
+    connection = sqlite3.connect(f"file:{home}/.cronq/queue.db?mode=rw", uri=True, timeout=120)
     connection.execute("PRAGMA query_only = 1")
     return connection
 

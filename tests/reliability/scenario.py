@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from cronq.host.process import send, start_of
+from cronq.host.process import send
 from cronq.host.state_dir import NEW, StateDir, private_file
 from cronq.supervisor import slots
 from tests.reliability.checker import unsettled
-from tests.reliability.strace import points_of, run_and_kill_at
+from tests.reliability.strace import ENDED, points_of, run_and_kill_at
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def start_successor():
     """What the tick does to whoever ends soon. Return when it is on its way: it comes while other messages run."""
     quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
     subprocess.Popen([sys.executable, "-m", "cronq", "consume", "work.0"], **quiet)
-    came_by = time.monotonic() + 5
+    came_by = time.monotonic() + 60
     while not os.path.exists(os.path.join(HERE, ".cronq/run/work.0.next")) and time.monotonic() < came_by:
         time.sleep(0.002)
 '''
@@ -151,7 +152,8 @@ def site(environ, start_response):
 
 environ = {"REQUEST_METHOD": "GET", "SERVER_SOFTWARE": "WSGIServer/0.2", "SERVER_PROTOCOL": "HTTP/1.1"}
 body = CronqMiddleware(site, tasks.app)(environ, lambda status, headers: None)
-body.close()
+if hasattr(body, "close"):
+    body.close()
 """
 
 
@@ -181,9 +183,9 @@ class Project:
     def run(self, *words: str) -> None:
         command = [sys.executable, *words]
         done = subprocess.run(
-            command, cwd=self.home, env=self.env, check=False, capture_output=True, text=True, timeout=60
+            command, cwd=self.home, env=self.env, check=False, capture_output=True, text=True, timeout=300
         )
-        assert done.returncode == 0, f"{words}: {done.stderr}"
+        assert done.returncode in ENDED, f"{words}: {done.returncode}: {done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
 
     def tick(self) -> None:
@@ -206,7 +208,7 @@ class Project:
         self.tick()
         self.run(*CONSUME)
         with closing(Unsettled(self)) as left:
-            wait_until(left.are_none, 20)
+            wait_until(left.are_none, 300)
         self.age_half_written()
         self.tick()
         self.end()
@@ -229,24 +231,28 @@ class Project:
                     send(seen.live_note.holder, signal.SIGTERM)
             return not live and not self.processes()
 
-        wait_until(are_free, 20)
+        wait_until(are_free, 120)
 
     def processes(self) -> list[int]:
-        """All processes that work in this directory."""
+        """All processes that work in this directory. Who is not among them any more has let go of its locks."""
         found = []
         for entry in os.listdir("/proc"):
             with suppress(OSError):
                 if entry.isdecimal() and os.readlink(f"/proc/{entry}/cwd") == str(self.home):
                     found.append(int(entry))
-        return [pid for pid in found if start_of(pid) is not None]
+        return found
 
     def kill_all(self) -> None:
-        while pids := self.processes():
+        def are_killed() -> bool:
+            pids = self.processes()
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            return not pids
+
+        wait_until(are_killed)
         for process in self._beside:
-            process.wait()
+            process.wait(60)
 
 
 class Unsettled:
@@ -298,6 +304,19 @@ def enqueued(home: Path) -> Project:
     return project
 
 
+def enqueued_after_inline_work(home: Path) -> Project:
+    """Its inline slot has the note of an earlier request, which finished many messages."""
+    project = enqueued(home)
+    project.run(*REQUESTED)
+    (home / "ran").unlink()
+    (home / "returned").unlink()
+    with closing(sqlite3.connect(home / ".cronq" / "queue.db")) as connection:
+        connection.execute("DELETE FROM messages")
+        connection.commit()
+    project.run("produce.py")
+    return project
+
+
 def enqueued_beyond_size(home: Path) -> Project:
     """A consumer that finds so much calls for help: it ticks, and a second one works beside it."""
     project = Project.make(home, size=5)
@@ -320,7 +339,7 @@ def deserted(home: Path) -> Project:
     with private_file(project.state.output, os.O_WRONLY | os.O_APPEND) as file:
         file.write(b"x" * 1_200_000)
     half = home / ".cronq" / f"ticks.99{NEW}"
-    half.touch()
+    half.touch(0o600)
     os.utime(half, (0, 0))
     for mark in (home / ".cronq" / "alive").iterdir():
         os.utime(mark, (0, 0))
@@ -337,5 +356,6 @@ ROLES = (
     Role("tick, rescuing", TICK, deserted, kills=2),
     Role("tick, starting", TICK, enqueued),
     Role("inline", REQUESTED, enqueued),
+    Role("inline, again", REQUESTED, enqueued_after_inline_work),
     Role("inline, rescuing", REQUESTED, deserted, kills=2),
 )

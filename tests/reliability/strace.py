@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 LEAVES_A_TRACE = (
     *("write", "pwrite64", "writev", "ftruncate", "fallocate", "fsync", "fdatasync", "rename", "renameat", "renameat2"),
-    *("unlink", "unlinkat", "mkdir", "mknodat", "mknod", "chmod", "utimensat", "fcntl", "flock"),
+    *("unlink", "unlinkat", "mkdir", "mknodat", "mknod", "chmod", "utimensat", "fcntl", "flock", "openat"),
+    *("fork", "vfork", "clone", "clone3"),
 )
-_LOCKS = ("F_SETLK", "F_SETLKW", "F_OFD_SETLK")
+_ONLY_WITH = {"fcntl": ("F_SETLK", "F_SETLKW", "F_OFD_SETLK"), "openat": ("O_CREAT",)}
+ENDED = (0, -signal.SIGTERM)
+"""A successor's SIGTERM may come when all is done and Python, which is ending, no longer listens."""
 _CALL = re.compile(r"^(\w+)\((.*)")
 
 
@@ -41,16 +45,17 @@ def what_is_missing() -> str | None:
 def points_of(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path) -> list[Point]:
     """Run a command to its end and return every point at which it could be killed, in order.
 
-    Of fcntl(2) only what takes or gives back a lock; what children do is not counted.
+    Of fcntl(2) only what takes or gives back a lock, of openat(2) only what may make a file. What children do is
+    not counted.
     """
     traced = ["strace", "-o", str(log), "-e", f"trace={','.join(LEAVES_A_TRACE)}", *command]
-    done = subprocess.run(traced, cwd=cwd, env=env, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(traced, cwd=cwd, env=env, check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode in ENDED, done.stderr
     seen: dict[str, int] = {}
     points = []
     for syscall, arguments in _calls(log):
         seen[syscall] = seen.get(syscall, 0) + 1
-        if syscall != "fcntl" or any(lock in arguments for lock in _LOCKS):
+        if any(word in arguments for word in _ONLY_WITH.get(syscall, ("",))):
             points.append(Point(syscall, seen[syscall]))
     return points
 
@@ -63,6 +68,6 @@ def run_and_kill_at(point: Point, command: Sequence[str], cwd: Path, env: Mappin
     """Run a command and kill it at a point. False: it ended without having come there."""
     inject = f"inject={point.syscall}:signal=KILL:when={point.n}"
     traced = ["strace", "-o", "/dev/null", "-e", f"trace={point.syscall}", "-e", inject, *command]
-    done = subprocess.run(traced, cwd=cwd, env=env, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode in {0, -9}, f"{point}: exit code {done.returncode}: {done.stderr}"
-    return done.returncode == -9
+    done = subprocess.run(traced, cwd=cwd, env=env, check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode in {*ENDED, -signal.SIGKILL}, f"{point}: exit code {done.returncode}: {done.stderr}"
+    return done.returncode == -signal.SIGKILL

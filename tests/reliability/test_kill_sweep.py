@@ -1,6 +1,6 @@
 """Whoever is killed, wherever: nothing is lost, nothing is run by two at once, one message at most is run again.
 
-A sample of the points, drawn anew every time, in about a minute; CRONQ_SWEEP=full tries all of them in ten, and
+A sample of the points, drawn anew every time, in about a minute; CRONQ_SWEEP=full tries all of them in twenty, and
 CRONQ_SWEEP_SEED repeats a sample.
 """
 
@@ -15,13 +15,12 @@ import pytest
 
 from tests.reliability import strace
 from tests.reliability.scenario import ROLES, Role
-from tests.reliability.sweep import Outcome, compile_all, sweep, table
+from tests.reliability.sweep import IS_FULL, Outcome, compile_all, sweep, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-IS_FULL = os.environ.get("CRONQ_SWEEP") == "full"
 SAMPLE = 20
 SAMPLE_S = 4.5  # per role
 
