@@ -1,23 +1,24 @@
-"""A project in a directory of its own to measure with, and waiting on conditions."""
+"""A project in a directory of its own to measure with."""
 
 from __future__ import annotations
 
+import importlib
 import os
-import shutil
 import signal
+import subprocess
 import sys
-import tempfile
-import time
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.places import work_directory
+from benchmarks.waiting import wait_until
 from cronq.host.process import send
 from cronq.host.state_dir import StateDir
 from cronq.supervisor import slots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 TASKS = """
 import os, time
@@ -37,46 +38,70 @@ def note_start(enqueued_at: float) -> None:
 
 
 @contextmanager
-def project(config: str = "") -> Iterator[Path]:
-    """Make a project below the home directory (cronq keeps nothing in /tmp); end its consumers and remove it."""
-    base = Path.home() / ".cache" / "cronq-benchmarks"
-    base.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=base))
-    (path / "tasks.py").write_text(TASKS)
-    (path / "cronq.toml").write_text(f'app = "tasks:app"\ninterval = "60s"\n{config}')
-    try:
-        yield path
-    finally:
-        for seen in slots.survey(StateDir(str(path / ".cronq"))):
-            if seen.live_note is not None:
-                send(seen.live_note.holder, signal.SIGKILL)
-        shutil.rmtree(path, ignore_errors=True)
+def project(config: str = "", tasks: str = TASKS) -> Iterator[Path]:
+    """Make a project; end its consumers and remove it."""
+    with work_directory() as path:
+        (path / "tasks.py").write_text(tasks)
+        (path / "cronq.toml").write_text(f'app = "tasks:app"\ninterval = "60s"\n{config}')
+        try:
+            yield path
+        finally:
+            for seen in slots.survey(StateDir(str(path / ".cronq"))):
+                if seen.live_note is not None:
+                    send(seen.live_note.holder, signal.SIGKILL)
 
 
 def environment(path: Path) -> dict[str, str]:
-    """The environment of a cron job, with compiled modules allowed as on a user's machine."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "CRONQ_CONFIG": str(path / "cronq.toml")}
+    """The environment of a cron job."""
+    return {**plain_environment(), "CRONQ_CONFIG": str(path / "cronq.toml")}
+
+
+def plain_environment() -> dict[str, str]:
+    """This environment without settings of cronq, and with compiled modules allowed as on a user's machine."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CRONQ_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
 
 
 def consumes(path: Path, *slot_names: str) -> bool:
     """Tell whether all these slots have a consumer at work."""
-    live = {
-        seen.name
+    return _at_work(path).keys() >= set(slot_names)
+
+
+def live_pids(path: Path) -> list[int]:
+    """Return the processes of all consumers at work."""
+    return list(_at_work(path).values())
+
+
+def _at_work(path: Path) -> dict[str, int]:
+    return {
+        seen.name: seen.live_note.holder.pid
         for seen in slots.survey(StateDir(str(path / ".cronq")))
         if seen.live_note is not None and seen.live_note.state == slots.CONSUMING
     }
-    return live.issuperset(slot_names)
 
 
 def tick_command(path: Path) -> list[str]:
-    return [sys.executable, "-m", "cronq", "tick", "--config", str(path / "cronq.toml")]
+    return [sys.executable, "-m", "cronq", *tick_words(path)]
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
-    """Return when `condition` holds. Raises TimeoutError when it does not in time."""
-    last = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > last:
-            raise TimeoutError(f"waited {timeout_s} s for {condition}")
-        time.sleep(0.01)
+def tick_words(path: Path) -> list[str]:
+    return ["tick", "--config", str(path / "cronq.toml")]
+
+
+def started(path: Path) -> None:
+    """Have the standby consumer of the default configuration at work."""
+    subprocess.run(tick_command(path), env=environment(path), check=True)
+    wait_until(lambda: consumes(path, "standby.0"))
+
+
+def import_tasks(path: Path) -> Any:
+    """Import the project's tasks into this process."""
+    sys.path.insert(0, str(path))
+    sys.modules.pop("tasks", None)
+    try:
+        return importlib.import_module("tasks")
+    finally:
+        sys.path.remove(str(path))

@@ -1,0 +1,93 @@
+"""What is counted: an app in a directory, and the few things a project does with it, without any waiting."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from cronq.app.application import App
+from cronq.app.consuming import tasks_of
+from cronq.config import load
+from cronq.consumer.batch import BatchSize
+from cronq.consumer.leaving import Leaving
+from cronq.consumer.limits import MessageLimit, Progress
+from cronq.consumer.loop import Conditions, Consumer, Duty
+from cronq.consumer.rest import NoRest
+from cronq.consumer.runner import Runner
+from cronq.supervisor import slots
+from wsgi_hooks import CronqMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class StandingClock:
+    """Time stands still: messages take none, so that batches grow the same way in every run."""
+
+    def now(self) -> float:
+        return 1.8e9
+
+    def monotonic(self) -> float:
+        return 1000.0
+
+
+def noop() -> None:
+    """The task."""
+
+
+class Workload:
+    """An app with one task that does nothing, and a consumer's slot."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / "cronq.toml").write_text('interval = "60s"\n')
+        self.app = App(load(str(directory / "cronq.toml")), StandingClock())
+        self.task = self.app.task(queue="high")(noop)
+        self.app.transport.counts()
+        slot = slots.take(self.app.state, "standby", 1)
+        assert slot is not None
+        self._slot = slot
+        for queue in self.app.settings.inline.queues:
+            os.makedirs(os.path.dirname(self.app.state.alive(queue)), 0o700, exist_ok=True)
+            os.close(os.open(self.app.state.alive(queue), os.O_CREAT | os.O_WRONLY, 0o600))
+        self.site: Callable[..., Any] = CronqMiddleware(page, self.app)
+        self.site_that_enqueues: Callable[..., Any] = CronqMiddleware(self._enqueuing_page, self.app)
+
+    def enqueue(self, count: int) -> None:
+        """Enqueue one by one."""
+        for _ in range(count):
+            self.task.enqueue()
+
+    def enqueue_at_once(self, count: int) -> None:
+        self.task.enqueue_many([((), {})] * count)
+
+    def drain(self, count: int) -> None:
+        """Run so many messages as a consumer does."""
+        clock, progress = self.app.clock, Progress()
+        leaving = Leaving(progress, [MessageLimit(count)], [])
+        conditions = Conditions(leaving, progress, NoRest(), clock, BatchSize())
+        duty = Duty(("high", "normal", "low"), 300.0)
+        Consumer(self.app.transport, Runner(tasks_of(self.app), clock), duty, self._slot, conditions).run()
+        assert progress.messages == count
+        assert progress.failures == 0
+
+    def _enqueuing_page(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+        self.enqueue(10)
+        return page(environ, start_response)
+
+
+def page(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
+    """A WSGI application that says ok."""
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", "2")])
+    return [b"ok"]
+
+
+def serve(application: Callable[..., Any], requests: int) -> None:
+    """Ask an application as a server does."""
+    for _ in range(requests):
+        environ = {"REQUEST_METHOD": "GET", "wsgi.file_wrapper": list}
+        body = application(environ, lambda status, headers: None)
+        for _chunk in body:
+            pass
+        if hasattr(body, "close"):
+            body.close()

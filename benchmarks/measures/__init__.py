@@ -1,0 +1,6 @@
+"""One file per measure; each has `measure(run)`, which returns its section of the report. They run in this order."""
+
+NAMES = (
+    *("enqueue", "drain", "long_messages", "latency", "idle", "crew", "killed", "crowd"),
+    *("slow_disk", "tick", "hook", "growth", "looking"),
+)
