@@ -10,21 +10,29 @@ import os
 import sys
 import time
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cronq.host.state_dir import StateDir
 from cronq.supervisor.slots import CONSUMING, Seen, survey
+
+if TYPE_CHECKING:
+    from cronq.holder import Holder
 
 EVERY_S = 0.02
 
 
 class Sample(NamedTuple):
-    """One look. `ready`: a standby consumer was consuming. `locked`: the crontab line's `flock` was held."""
+    """One look. `ready`: a standby consumer was consuming. `locked`: the crontab line's `flock` was held.
+
+    `live` counts the slots that were held, by group, `begun` the consumers that were at work at the same moment: one
+    too many holds its slot until it has found that the account has no seat for it.
+    """
 
     at: float
     ready: bool
     locked: bool
     live: dict[str, int]
+    begun: int
 
 
 def main(state_dir: str, lock_file: str, output: str) -> None:
@@ -36,9 +44,17 @@ def main(state_dir: str, lock_file: str, output: str) -> None:
 
 
 def look(state: StateDir, lock_file: str) -> Sample:
-    seen = survey(state)
+    seen, begun = survey(state), holders_at_work(state)
     live = Counter(one.group for one in seen if one.is_live)
-    return Sample(time.time(), any(map(is_ready, seen)), is_flocked(lock_file), dict(live))
+    # A survey takes its time. Who is there before and after was there in between, together with all others of whom
+    # that is true.
+    begun &= holders_at_work(state)
+    return Sample(time.time(), any(map(is_ready, seen)), is_flocked(lock_file), dict(live), len(begun))
+
+
+def holders_at_work(state: StateDir) -> set[Holder]:
+    notes = [one.live_note for one in survey(state) if not one.is_inline]
+    return {note.holder for note in notes if note is not None and not note.has_left}
 
 
 def is_ready(seen: Seen) -> bool:

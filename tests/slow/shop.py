@@ -250,10 +250,10 @@ def longest_gap_s(samples: Sequence[Sample]) -> float:
 
 
 def peaks(samples: Sequence[Sample]) -> dict[str, int]:
-    """Return the most consumers that each group, and `all` of them, had at once."""
+    """Return the most slots that each group held at once, and the most consumers that were at work, of `all` groups."""
     groups = {group for sample in samples for group in sample.live} - {"inline"}
     most = {group: max(sample.live.get(group, 0) for sample in samples) for group in groups}
-    return {**most, "all": max(consumers(sample) for sample in samples)}
+    return {**most, "all": max(sample.begun for sample in samples)}
 
 
 def consumers(sample: Sample) -> int:
