@@ -43,6 +43,10 @@ class TransportError(CronqError):
         self.pressure = pressure
 
 
+class SyncError(TransportError):
+    """What was written is there for all to see, but the disk did not confirm it: a power cut may take it."""
+
+
 class ArgumentError(CronqError, TypeError):
     """A task call whose arguments do not fit its parameters, or cannot be written as JSON."""
 

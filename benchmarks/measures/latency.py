@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 AT_MOST = 400
 REST_MS, SHORT_REST_MS = 10, 1
 HOW = """One message after the other, each 10 to 40 ms after the one before has run. The worker is idle. Counted from
-the call of enqueue to the start of the message; the last column is how much of it the enqueue took, sync of the disk
-included: where that is waited for, nobody may be told of a message before. {floor} is the least that a queue in SQLite
-can take here: one INSERT that is synced, one byte into a FIFO, and a worker that sleeps on it and marks the row.
-After 10 ms of rest a processor has slept and its caches hold other things; so the second table says what is left after
-1 to 4 ms."""
+the call of enqueue to the start of the message; the last column is how long the enqueue took. cronq wakes a consumer
+as soon as it can see the message, while the enqueue waits for the disk: so a message may run before its enqueue has
+returned. {floor} does the same, and is the least that a queue in SQLite can take here: one INSERT, one byte into a
+FIFO, and a worker that sleeps on it and marks the row. After 10 ms of rest a processor has slept and its caches hold
+other things; so the second table says what is left after 1 to 4 ms."""
 
 
 def measure(run: Run) -> Section:
@@ -64,7 +64,7 @@ def waits(run: Run, contestant: Contestant, rest_ms: int) -> Waits:
 
 
 def _table(about: str, found: Mapping[str, Waits]) -> Table:
-    head = [about, "p50, ms", "p99, ms", "longest, ms", "messages", "enqueue alone, p50, ms"]
+    head = [about, "p50, ms", "p99, ms", "longest, ms", "messages", "enqueue, p50, ms"]
     rows = []
     for name, (ms, enqueue_ms) in found.items():
         if ms:

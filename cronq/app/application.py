@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from cronq.app.following import Following
@@ -285,11 +285,11 @@ class App:
         """Put messages into their queues now, in one transaction, and wake idle consumers."""
         if not messages:
             return
-        absorbed = self.transport.enqueue(messages)
+        absorbed = self.transport.enqueue(messages, partial(self._wake_for, messages))
         if absorbed:
             self._refs.learn(absorbed)
             emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])
-        self.announce([one for one in messages if one.id not in absorbed] if absorbed else messages)
+        emit("submitted", messages=[one for one in messages if one.id not in absorbed] if absorbed else messages)
         if self.settings.transport.startswith("sync:"):
             from cronq.app.consuming import run_here
 
@@ -298,6 +298,9 @@ class App:
     def announce(self, messages: Sequence[Message]) -> None:
         """Tell who listens that messages were put into their queues, and wake consumers that wait for them."""
         emit("submitted", messages=messages)
+        self._wake_for(messages)
+
+    def _wake_for(self, messages: Sequence[Message]) -> None:
         now, due = self.clock.now(), set()
         for message in messages:  # a loop: the cells of a comprehension take longer
             if message.available_at <= now or message.gather:

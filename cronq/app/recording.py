@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cronq.transports.base import do_nothing
 from cronq.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message, Outcome
@@ -36,9 +37,9 @@ class RecordingTransport(MemoryTransport):
         self._now = clock.now
         self.recorded: dict[str, tuple[Message, float]] = {}
 
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
         with self._guard:
-            absorbed = super().enqueue(messages)
+            absorbed = super().enqueue(messages, shown)
             now = self._now()
             for message in messages:
                 stored = self.find(message.id)

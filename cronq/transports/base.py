@@ -12,11 +12,15 @@ from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # which most ticks need none of
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.rate import Rate
     from cronq.transports.schedules import Fired, Firing, StoredSchedule
     from cronq.transports.selection import Selection
+
+
+def do_nothing() -> None:
+    """Nobody is to be told."""
 
 
 class Want(NamedTuple):
@@ -139,10 +143,12 @@ class Transport(ABC):
     """A place that keeps queues. Every method is one transaction; times are wall seconds from the transport's clock."""
 
     @abstractmethod
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
         """Put all messages into their queues, or none. When this returns they survive a power cut.
 
-        Return which of them were absorbed (`unique_key`) by which message that was there already, as ids.
+        `shown` is called as soon as others can see them, which may be before. Return which of them were absorbed
+        (`unique_key`) by which message that was there already, as ids. Raises SyncError when they are in their queues
+        and may not survive.
         """
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:

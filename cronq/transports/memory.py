@@ -10,7 +10,7 @@ from cronq import reasons
 from cronq.clock import SystemClock
 from cronq.message import WAITING, Ack, Continue, Fail, Message, Outcome, QueueCounts, Record, Release, State
 from cronq.transports import memory_terms as terms
-from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, verdict
+from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, do_nothing, verdict
 from cronq.transports.gate import Candidate, Gate, Known, sift
 from cronq.transports.memory_rows import Row, Rows, count, is_held_by_rate, rate_name, record, remembering, waiting
 from cronq.transports.memory_schedules import MemorySchedules
@@ -38,10 +38,12 @@ class MemoryTransport(Transport):
         self._schedules = MemorySchedules(self._state_of)
         self._guard = threading.RLock()
 
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
         now = self._clock.now()
         with self._guard:
-            return terms.enqueue(self._rows, messages, now)
+            absorbed = terms.enqueue(self._rows, messages, now)
+        shown()
+        return absorbed
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         with self._guard:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.errors import UsageError
 from cronq.message import State
-from cronq.transports.base import Exchange, Transport, Want
+from cronq.transports.base import Exchange, Transport, Want, do_nothing
 from cronq.transports.schedules import of_schedule
 from cronq.transports.selection import Selection
 
@@ -33,8 +33,8 @@ class Prefixed(Transport):
         self._prefix = prefix.replace(":", "+")  # no colon: transports join names with it, and no name has a plus
         self._clock = clock
 
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
-        return self.inner.enqueue(self._stored_all(messages))
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+        return self.inner.enqueue(self._stored_all(messages), shown)
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
         self.inner.enqueue_in(connection, self._stored_all(messages))

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cronq.message import State
+from cronq.transports.base import do_nothing
 from cronq.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message
@@ -27,9 +28,9 @@ class SyncTransport(MemoryTransport):
         super().__init__(clock)
         self._threads: dict[str, int] = {}
 
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
         with self._guard:
-            absorbed = super().enqueue(messages)
+            absorbed = super().enqueue(messages, shown)
             kept = {message_id: thread for message_id, thread in self._threads.items() if message_id in self._rows}
             self._threads = {**kept, **dict.fromkeys((message.id for message in messages), threading.get_ident())}
         return absorbed

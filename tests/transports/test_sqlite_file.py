@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
+from cronq import events
 from cronq.attempts import Cause
-from cronq.errors import TransportError
+from cronq.errors import SyncError, TransportError
 from cronq.ids import new_id
 from cronq.message import Ack, Fail, Message, Release, State
 from cronq.transports.base import Want
@@ -82,47 +85,98 @@ def made_by_sqlite(path: str, *statements: str) -> None:
 # journal and durability
 
 
-def test_every_commit_survives_a_power_cut_by_default(transport):
-    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("wal", 2)
+@pytest.fixture
+def synced(monkeypatch):
+    """The files that were synced by us, in their order."""
+    found = []
+
+    def sync(descriptor):
+        found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fdatasync(descriptor)
+
+    fdatasync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", sync)
+    return found
 
 
-def test_a_reservation_alone_waits_for_no_disk_and_the_next_commit_does(transport):
+def test_what_was_enqueued_is_on_the_disk_when_the_call_returns(transport, path, synced):
+    transport.enqueue([message()])
+    assert synced == [f"{path}-wal"]
     transport.enqueue([message(), message()])
-    traced = Traced(transport)
-    (got,) = transport.exchange(ME, [], want(limit=1)).messages
-    transport.exchange(ME, [Ack(got)], None)
-    transport.exchange(ME, [], want(position=2))
+    assert synced == [f"{path}-wal"] * 2
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("wal", 1)
+
+
+def test_a_reservation_alone_waits_for_no_disk_and_the_next_ending_does(transport, synced):
     transport.enqueue([message()])
-    assert pragma(transport, "synchronous") == 2
-    told = [one.partition(" INTO")[0] for one in traced.statements if one != "PRAGMA synchronous"]
-    assert [one for one in told if one.startswith(("PRAGMA", "COMMIT", "INSERT"))] == [
-        "PRAGMA synchronous = NORMAL",
-        "COMMIT",
-        "PRAGMA synchronous = FULL",
-        "COMMIT",
-        "PRAGMA synchronous = NORMAL",
-        "COMMIT",
-        "PRAGMA synchronous = FULL",
-        "INSERT",
-    ]
+    synced.clear()
+    (got,) = transport.exchange(ME, [], want()).messages
+    assert synced == []
+    transport.exchange(ME, [Ack(got)], want(position=2))
+    assert len(synced) == 1
 
 
-def test_what_was_interrupted_between_two_durabilities_leaves_the_next_commit_durable(transport, monkeypatch):
+@pytest.mark.parametrize("count", [1, 2])
+def test_others_see_messages_and_may_write_before_the_disk_has_them(transport, path, synced, count):
+    def shown():
+        assert synced == []
+        other = SqliteTransport(path, busy_timeout_s=0)
+        seen.extend(other.exchange(ME, [], want(limit=9)).messages)
+        other.close()
+
+    seen = []
+    messages = [message() for _ in range(count)]
+    transport.enqueue(messages, shown)
+    assert [one.id for one in seen] == [one.id for one in messages]
+    assert len(synced) == 1
+
+
+def test_who_is_told_that_a_message_is_there_already_has_waited_for_that_one(transport, synced):
+    """It was perhaps enqueued by somebody who still waits for the disk, and a power cut would take both."""
+    first = message(unique_key="a")
+    transport.enqueue([first])
+    synced.clear()
+    assert list(transport.enqueue([message(unique_key="a")]).values()) == [first.id]
+    assert len(synced) == 1
+
+
+@pytest.fixture
+def broken_disk(monkeypatch):
+    def sync(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_enqueues_is_told_that_the_disk_did_not_confirm_it(transport, path, broken_disk, count):
+    with pytest.raises(SyncError, match=f"{path}-wal: Input/output error: what was just written is there, but a power"):
+        transport.enqueue([message() for _ in range(count)])
+    assert transport.depth(["high"], 9) == count
+
+
+def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, broken_disk, monkeypatch):
+    heard = []
+    monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append((name, facts))])
+    with suppress(SyncError):
+        transport.enqueue([message(), message()])
+    (first,) = transport.exchange(ME, [], want()).messages
+    exchange = transport.exchange(ME, [Ack(first)], want(position=2))
+    assert (len(exchange.messages), exchange.lost, transport.depth(["high"], 9)) == (1, [], 0)
+    ((name, facts),) = heard
+    assert (name, type(facts["error"])) == ("trouble", SyncError)
+
+
+def test_the_log_is_closed_with_its_connection(transport, path):
     transport.enqueue([message()])
-    execute = sqlite3.Connection.execute
+    assert f"{path}-wal" in open_files()
+    transport.close()
+    assert not [name for name in open_files() if name.startswith(path)]
 
-    def interrupted(self, statement, *values):
-        done = execute(self, statement, *values)
-        if statement.startswith("PRAGMA synchronous"):
-            raise KeyboardInterrupt
-        return done
 
-    monkeypatch.setattr(connection._Connection, "execute", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        transport.exchange(ME, [], want())
-    monkeypatch.undo()
-    transport.enqueue([message()])
-    assert pragma(transport, "synchronous") == 2
+def open_files() -> list[str]:
+    links = Path("/proc/self/fd").iterdir()
+    return [os.readlink(link) for link in links if link.is_symlink()]
 
 
 def test_a_message_that_was_announced_is_reserved_without_a_look_first(transport):
@@ -136,37 +190,19 @@ def test_a_message_that_was_announced_is_reserved_without_a_look_first(transport
     assert looked_for.id != announced.id
 
 
-def test_commits_that_all_wait_for_the_disk_ask_for_it_once(transport):
-    traced = Traced(transport)
-    for _ in range(3):
-        transport.enqueue([message()])
-    assert not [one for one in traced.statements if one.startswith("PRAGMA")]
-
-
-def test_a_reservation_that_fails_leaves_the_next_commit_durable(transport, path):
-    transport.enqueue([message()])
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(TransportError):
-        transport.exchange(ME, [], want())
-    other.close()
-    transport.enqueue([message()])
-    assert pragma(transport, "synchronous") == 2
-
-
-def test_without_a_write_ahead_log_every_commit_waits_for_the_disk(path, monkeypatch):
+def test_without_a_write_ahead_log_sqlite_syncs_every_commit_itself(path, monkeypatch, synced):
     monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
     transport = SqliteTransport(path)
     transport.enqueue([message()])
-    traced = Traced(transport)
     assert len(transport.exchange(ME, [], want()).messages) == 1
-    assert not [one for one in traced.statements if one.startswith("PRAGMA sync")]
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous"), synced) == ("truncate", 2, [])
     transport.close()
 
 
-def test_less_durability_is_the_user_s_choice(path):
+def test_less_durability_is_the_user_s_choice(path, synced):
     transport = SqliteTransport(path, durability="normal")
-    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("wal", 1)
+    transport.enqueue([message()])
+    assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous"), synced) == ("wal", 1, [])
     transport.close()
 
 

@@ -10,7 +10,8 @@ import weakref
 from _thread import _local as thread_local  # `threading` costs the tick half a millisecond
 from contextlib import AbstractContextManager, contextmanager
 
-from cronq.errors import TransportError
+from cronq.errors import SyncError, TransportError
+from cronq.transports.base import do_nothing
 from cronq.transports.sqlite.filesystem import is_local, type_of
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 
@@ -34,14 +35,7 @@ class _Connection(sqlite3.Connection):
     """Closes itself when a collection finds it before what holds it: Python warns of those that nobody closed."""
 
     opened_by = 0
-    _synchronous = ""  # not known
-
-    def synchronize(self, synchronous: str) -> None:
-        """Have the commits from now on wait for the disk or not, if that is another than before."""
-        if self._synchronous != synchronous:
-            self._synchronous = ""
-            self.execute(f"PRAGMA synchronous = {synchronous}")
-            self._synchronous = synchronous
+    log: str | None = None  # the write-ahead log that is synced after commits; None: SQLite syncs what is to be synced
 
     def __del__(self) -> None:
         if self.opened_by == os.getpid():
@@ -57,6 +51,7 @@ class _Opened:
         self.connection = connection
         self._pid = os.getpid()
         self._file = _file_at(path)
+        self._log: int | None = None
 
     def is_current(self, path: str) -> bool:
         """Tell whether it may be used: opened by this process, and the file has not been removed or replaced since."""
@@ -64,11 +59,22 @@ class _Opened:
             return False
         return self.connection.in_transaction or self._file == _file_at(path)
 
+    def sync(self) -> None:
+        """Wait until the disk has everything that is committed, by whomever. Raises OSError."""
+        if self.connection.log is None:
+            return
+        if self._log is None:
+            self._log = os.open(self.connection.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        os.fdatasync(self._log)
+
     def close(self) -> None:
-        if self._pid == os.getpid():
-            self.connection.close()
-        else:
-            _inherited.append(self.connection)
+        if self._pid != os.getpid():
+            _inherited.append(self.connection)  # and the log's descriptor may be another file's by now
+            return
+        self.connection.close()
+        log, self._log = self._log, None
+        if log is not None:
+            os.close(log)
 
     def __del__(self) -> None:
         """A thread has ended, or nobody uses the transport any more: a connection alone would wait for a collection."""
@@ -80,8 +86,7 @@ class Connections:
 
     def __init__(self, path: str, durability: str = "full", busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
-        self._durable = "NORMAL" if durability == "normal" else "FULL"
-        self._unsynced = self._durable
+        self._is_durable = durability != "normal"
         self._busy_timeout_s = busy_timeout_s
         self._own = thread_local()
         _opened.add(self)
@@ -94,23 +99,27 @@ class Connections:
             opened = self._own.opened = _Opened(self._open(), self.path)
         return opened.connection
 
-    def write(self) -> AbstractContextManager[sqlite3.Connection]:
-        """One write transaction, on the disk when it has ended, if that is the durability asked for."""
-        return self._transaction(self._durable)
+    def write(self, shown: Callable[[], object] = do_nothing) -> AbstractContextManager[sqlite3.Connection]:
+        """One write transaction, on the disk when it has ended, if that is the durability asked for.
+
+        `shown` is called in between: others see what was written before the disk has it. SQLite would have them wait,
+        and whoever else wants to write (`synchronous = FULL` syncs under the write lock). What they read and add to
+        the log lies behind it, so a power cut never takes the earlier and leaves the later. Raises SyncError.
+        """
+        return self._transaction(shown, self._sync)
 
     def write_unsynced(self) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction that a power cut may undo, for what is then simply done again: no wait for the disk.
 
-        Only in WAL mode, where such a commit is synced by the next one that is (sqlite.org/pragma.html, synchronous).
+        Only in WAL mode, where such a commit is synced with the next one that is (sqlite.org/pragma.html, synchronous).
         """
-        return self._transaction(self._unsynced)
+        return self._transaction()
 
     @contextmanager
-    def _transaction(self, synchronous: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *then: Callable[[], object]) -> Iterator[sqlite3.Connection]:
         """IMMEDIATE, because the busy timeout does not cover a read that turns into a write."""
         connection = self.get()
         try:
-            connection.synchronize(synchronous)
             _patiently(connection.execute, "BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -120,9 +129,11 @@ class Connections:
         except BaseException:
             _roll_back(connection)
             raise
+        for do in then:
+            do()
 
-    def write_at_once(self, statement: str, values: Sequence[object]) -> None:
-        """One write of one statement, which is a transaction of its own: 4 us less than BEGIN, INSERT and COMMIT.
+    def write_at_once(self, statement: str, values: Sequence[object], shown: Callable[[], object]) -> None:
+        """`write` for one statement, which is a transaction of its own: 4 us less than BEGIN, INSERT and COMMIT.
 
         The busy timeout covers it as it covers BEGIN IMMEDIATE: it has read nothing when it asks for the write lock.
         """
@@ -130,17 +141,27 @@ class Connections:
         if connection.in_transaction:
             raise TransportError(f"{self.path}: a transaction is going on: end it before anything is enqueued")
         try:
-            connection.synchronize(self._durable)
             _patiently(connection.execute, statement, values)
         except sqlite3.Error as error:
             raise self.explain(error) from error
+        shown()
+        self._sync()
 
     @contextmanager
     def overwrite(self) -> Iterator[sqlite3.Connection]:
         """For what replaces the whole content by means of its own, and is on the disk when it has ended."""
         with self.read() as connection:
-            connection.synchronize(self._durable)
             yield connection
+        self._sync()
+
+    def _sync(self) -> None:
+        try:
+            self._own.opened.sync()
+        except OSError as error:
+            raise SyncError(
+                f"{self.path}-wal: {error.strerror}: what was just written is there, but a power cut may take it: "
+                f"the disk fails, or is full; free some space or ask your host"
+            ) from error
 
     @contextmanager
     def read(self) -> Iterator[_Connection]:
@@ -207,14 +228,17 @@ class Connections:
             )
         if fresh:
             connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-        self._set_journal(connection)
-        connection.synchronize(self._durable)
+        is_wal = self._set_journal(connection) == "wal"
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if is_wal or not self._is_durable else 'FULL'}")
+        if is_wal and self._is_durable:
+            connection.log = f"{self.path}-wal"
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_AFTER}")
         if version < VERSION:
             from cronq.transports.sqlite.schema import migrate
 
             migrate(connection, self.path)
 
-    def _set_journal(self, connection: _Connection) -> None:
+    def _set_journal(self, connection: _Connection) -> str:
         file_system = type_of(self.path)
         wanted = "wal" if is_local(file_system) else "truncate"
         answer = connection.execute("PRAGMA journal_mode").fetchone()[0]
@@ -229,9 +253,7 @@ class Connections:
                 f"{self.path}: is in WAL mode on {file_system}, a file system where that corrupts data, and another "
                 f"process keeps it open: run `cronq stop`, then try again"
             )
-        self._unsynced = "NORMAL" if answer == "wal" else self._durable  # nobody leaves WAL while we have the file open
-        if self._durable == "FULL":
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_AFTER}")
+        return str(answer)
 
     def explain(self, error: sqlite3.Error) -> TransportError:
         """Turn SQLite's words into what is wrong and what to do."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cronq import reasons
 from cronq.clock import SystemClock
+from cronq.errors import SyncError
+from cronq.events import emit
 from cronq.transports.base import (
     Copy,
     Evidence,
@@ -12,6 +14,7 @@ from cronq.transports.base import (
     Rescued,
     Transport,
     Want,
+    do_nothing,
     verdict,
 )
 from cronq.transports.schedules import Fired
@@ -26,7 +29,7 @@ from cronq.transports.sqlite.settling import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message, Outcome, QueueCounts, Record, State
@@ -53,12 +56,12 @@ class SqliteTransport(Transport):
     def is_busy(self) -> bool:
         return self._connections.get().in_transaction
 
-    def enqueue(self, messages: Sequence[Message]) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
         now = self._clock.now()
         if len(messages) == 1 and is_plain(messages[0]):
-            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now))
+            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now), shown)
             return NONE
-        with self._connections.write() as connection:
+        with self._connections.write(shown) as connection:
             return enqueue(connection, messages, now)
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
@@ -72,9 +75,12 @@ class SqliteTransport(Transport):
             return Exchange([], [], more=False)  # who wakes by the clock must not take the write lock to learn that
         now = self._clock.now()
         write = self._connections.write if outcomes else self._connections.write_unsynced
-        with write() as connection:
-            lost = settle(connection, holder, outcomes, now)
-            taken, more = reserve(connection, holder, want, now) if want else ([], False)
+        try:
+            with write() as connection:
+                lost = settle(connection, holder, outcomes, now)
+                taken, more = reserve(connection, holder, want, now) if want else ([], False)
+        except SyncError as error:  # all of it has happened: to say otherwise would have it done again
+            emit("trouble", error=error)
         while want and want.limit and more and not taken:  # those that must wait were many, and others want to write
             with self._connections.write_unsynced() as connection:
                 taken, more = reserve(connection, holder, want, now)
