@@ -89,7 +89,7 @@ def sampled(points: Sequence[Point], most: int, seed: int) -> list[Point]:
     by_syscall: dict[str, list[Point]] = defaultdict(list)
     for point in points:
         by_syscall[point.syscall].append(point)
-    chosen = {drawn.choice(same) for same in by_syscall.values()}
+    chosen = [drawn.choice(same) for same in by_syscall.values()]
     others = [point for point in points if point not in chosen]
     return [*chosen, *drawn.sample(others, max(0, min(most - len(chosen), len(others))))]
 

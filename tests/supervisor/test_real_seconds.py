@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+from datetime import datetime
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_consumers_of_all_groups_fire_what_one_tick_an_hour_would_not_see_and_ea
     wait_until(lambda: len(project.processes()) == 3)
     pulses = wait_until(lambda: _one_by_one(found := project.read("pulses")) and found)
     assert len(set(pulses)) == len(pulses)
-    seconds = [int(time.mktime(time.strptime(one[:19], "%Y-%m-%dT%H:%M:%S"))) for one in pulses]
+    seconds = [int(datetime.fromisoformat(one.split()[0]).timestamp()) for one in pulses]
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))  # none is missing in between
 
 
