@@ -6,11 +6,14 @@ Who enqueues waits for the disk, and the worker for none when it reserves.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
+from typing import TYPE_CHECKING
 
 import raw_sqlite
 import work
+
+if TYPE_CHECKING:
+    import sqlite3
 
 VERSIONS = ()
 FIFO = os.path.join(os.environ["BENCH_DIR"], "fifo")

@@ -229,6 +229,28 @@ class TransportContract(SchedulesContract, ABC):
         assert transport.depth(["high"], 10) == 1
         assert len(self.reserve(transport).messages) == 1
 
+    @pytest.mark.parametrize("count", [2, 100, 101, 1200])
+    def test_what_has_become_due_is_found_among_any_number_of_queues(self, transport, clock, count):
+        queues = [f"q{number}" for number in range(count)]
+        delayed = message(queues[-1], available_at=clock.now() + 5)
+        transport.enqueue([delayed])
+        transport.pause(queues[0], True)
+        assert self.reserve(transport, *queues).messages == []
+        clock.advance(5)
+        want = Want(queues, 1e12, 10, 1, is_expected=True)
+        assert [one.id for one in transport.exchange(ME, [], want).messages] == [delayed.id]
+
+    def test_who_serves_no_queue_gets_nothing(self, transport):
+        transport.enqueue([message()])
+        assert transport.exchange(ME, [], Want([], 1e12, 10, 1, is_expected=True)).messages == []
+
+    def test_who_is_told_that_messages_are_shown_sees_them(self, transport):
+        depths = []
+        sent = [message(), message(priority=3), message(unique_key="a")]
+        for some in (sent[:1], sent[1:]):
+            transport.enqueue(some, lambda: depths.append(transport.depth(["high"], 9)))
+        assert depths == [1, 3]
+
     def test_the_next_delayed_message_is_announced(self, transport, clock):
         transport.enqueue([message(available_at=clock.now() + 20), message(available_at=clock.now() + 10)])
         transport.enqueue([message("low", available_at=clock.now() + 5)])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _terms = itemgetter(*(Message._fields.index(name) for name in ("running_key", "gather")))
 _NO_TERMS = {(None, 0)}
+_ASKED_AT_ONCE = 100  # queues: SQLite takes no expression that is nested deeper than 1,000
 
 
 class Rules(NamedTuple):
@@ -98,8 +99,9 @@ def next_at(connection: sqlite3.Connection, queues: Sequence[str], now: float) -
 
 def reserve(connection: sqlite3.Connection, holder: str, want: Want, now: float) -> tuple[list[Message], bool]:
     """Take the next messages; tell whether there are more."""
-    rules = rules_of(connection)
-    rows = None if want.rates or not rules.hold_nothing else _next_plain(connection, want, rules, now)
+    is_held, is_due = _anything_else(connection, want.queues, now)
+    rules = rules_of(connection) if is_held else _NO_RULES
+    rows = None if want.rates or not rules.hold_nothing else _next_plain(connection, want, rules, now, is_due)
     if rows is None:
         from cronq.transports.sqlite.gated import reserve as reserve_gated
 
@@ -107,12 +109,22 @@ def reserve(connection: sqlite3.Connection, holder: str, want: Want, now: float)
     return take(connection, holder, want, list(map(message_of, rows[: want.limit]))), len(rows) > want.limit
 
 
-def _next_plain(connection: sqlite3.Connection, want: Want, rules: Rules, now: float) -> list[Any] | None:
+def _anything_else(connection: sqlite3.Connection, queues: Sequence[str], now: float) -> tuple[bool, bool]:
+    """Tell whether anything may be held back, and whether anything delayed may be due."""
+    if len(queues) > _ASKED_AT_ONCE:
+        return True, True
+    values = [value for queue in queues for value in (now, queue)]
+    found: tuple[bool, bool] = connection.execute(sql.anything_else(len(queues)), values).fetchone()
+    return found
+
+
+def _next_plain(connection: sqlite3.Connection, want: Want, rules: Rules, now: float, is_due: bool) -> list[Any] | None:
     """Return the next messages, one more than wanted if there are; None when one of them is under terms."""
     rows: list[Any] = []
     ready = sql.ready_without(len(want.without_tasks)) if want.without_tasks else sql.READY
     for queue in rules.unpaused(want.queues):
-        make_due_ready(connection, queue, now)
+        if is_due:
+            make_due_ready(connection, queue, now)
         rows += connection.execute(ready, (queue, *want.without_tasks, want.limit + 1 - len(rows)))
         if not _NO_TERMS.issuperset(map(_terms, rows)):
             return None

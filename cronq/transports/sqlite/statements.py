@@ -3,6 +3,8 @@
 Literal states (`state = 'ready'`) are what lets SQLite use the partial index of that state.
 """
 
+from functools import cache
+
 _COLUMNS = (  # as in message.py, save `replaces`, which is not stored
     "id",
     "queue",
@@ -88,6 +90,19 @@ SELECT id, max_running FROM messages WHERE state = 'blocked' AND blocked_by = ? 
 ORDER BY priority DESC, id LIMIT ?"""
 DEPTH_BLOCKED = """
 SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'blocked' AND blocked_by = ? AND queue = ? LIMIT ?)"""
+
+
+@cache
+def anything_else(queues: int) -> str:
+    """Is anything paused or under a rate, and is anything delayed due in so many queues? 1 or 0 each.
+
+    The values are now and the queue, for each. One statement, since each has its price: most often the answers are
+    no, and what is ready is all there is to look at.
+    """
+    due = ["EXISTS (SELECT 1 FROM messages WHERE available_at <= ? AND queue = ? AND state = 'delayed')"] * queues
+    held = "EXISTS (SELECT 1 FROM paused) OR EXISTS (SELECT 1 FROM rates)"
+    return f"SELECT {held}, {' OR '.join(due) or 0}"
+
 
 DUE = "SELECT id FROM messages WHERE state = 'delayed' AND queue = ? AND available_at <= ? LIMIT 1000"
 MAKE_READY = "UPDATE messages SET state = 'ready' WHERE id = ?"
