@@ -91,9 +91,12 @@ def one(adapter):
 
 
 def tallies(adapter, producer, count):
+    longest_s, first_at = 0.0, time.monotonic()
     for number in range(count):
+        began = time.perf_counter()
         adapter.enqueue("tally", producer, number)
-    return {}
+        longest_s = max(longest_s, time.perf_counter() - began)
+    return {"longest_ms": 1e3 * longest_s, "first_at": first_at}
 
 
 def hang(adapter):

@@ -41,6 +41,7 @@ def measure(run: Run) -> Section:
         [Plot("latency", "Latency, p50", "ms", p50)],
         [
             at_most("latency with an idle consumer, p50", percentile(ours, 0.5), 0.5, " ms"),
+            at_most("latency 1 to 4 ms after the last, p50", percentile(soon[CRONQ.name].ms, 0.5), 0.5, " ms"),
             at_most("latency with an idle consumer, p99", percentile(ours, 0.99), 5, " ms"),
             at_most("consumers of four that wake for a message", woken, 1.2),
         ],
