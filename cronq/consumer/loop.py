@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.consumer.batch import TARGET_S
 from cronq.consumer.outcomes import interrupted, is_plain
-from cronq.errors import TransportError
+from cronq.errors import SyncError, TransportError
 from cronq.events import emit
 from cronq.message import Ack, Continue, Fail, Message, Outcome, Release
 from cronq.namedtuple import NamedTuple
@@ -237,7 +237,10 @@ class Consumer:
 
     def _send_late(self) -> None:
         """Enqueue what follows a message that was acked before it ran. If that fails, it is tried again."""
-        self._transport.enqueue(self._late)
+        try:
+            self._transport.enqueue(self._late)
+        except SyncError as error:  # they are there: a second time they would be refused
+            emit("trouble", error=error)
         late, self._late = self._late, ()
         self._followed(late)
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from cronq.errors import GiveUp, RetryLater, TransportError
+from cronq.errors import GiveUp, RetryLater, SyncError, TransportError
 from cronq.message import State
 from cronq.retry import Retry
 from cronq.transports.base import Evidence
@@ -174,6 +174,25 @@ def test_an_ack_first_message_waits_out_a_full_disk(crew):
     assert crew.ran == []
     crew.step(2)
     assert crew.ran == [1]
+
+
+def test_what_follows_an_ack_first_message_is_enqueued_once_on_a_disk_that_fails(crew, monkeypatch):
+    enqueue, tried = crew.transport.enqueue, []
+
+    def unconfirmed(messages):
+        tried.append(enqueue(messages))
+        raise SyncError("queue.db-wal: Input/output error")
+
+    def fail():
+        raise ValueError("boom")
+
+    def tell(failure):
+        crew.ran.append("told")
+
+    crew.task(fail, ack_first=True, on_failure=crew.task(tell)).enqueue()
+    monkeypatch.setattr(crew.transport, "enqueue", unconfirmed)
+    crew.step(4)
+    assert (len(tried), crew.ran) == (1, ["told"])
 
 
 def test_an_ack_first_message_runs_though_an_earlier_one_was_lost(batching):
