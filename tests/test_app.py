@@ -153,7 +153,7 @@ def test_an_outbox_holds_messages_until_its_end(app, task):
 
 def test_an_outbox_sends_in_one_transaction(app, task):
     sent = []
-    app.transport.enqueue = lambda messages: sent.append(len(messages))
+    app.transport.enqueue = lambda messages, shown: sent.append(len(messages))
     with app.outbox():
         task.enqueue("a")
         task.enqueue_many([(("b",), {}), (("c",), {})])

@@ -82,7 +82,7 @@ def attend(app, age_s=0.0):
 
 def test_messages_of_a_successful_request_are_sent_in_one_transaction(app, monkeypatch):
     sent = []
-    monkeypatch.setattr(app.transport, "enqueue", lambda messages: sent.append(len(messages)))
+    monkeypatch.setattr(app.transport, "enqueue", lambda messages, shown: sent.append(len(messages)))
     attend(app)
     request(CronqMiddleware(site(work=lambda: [task(app, "note").enqueue("a"), task(app, "note").enqueue("b")]), app))
     assert sent == [2]
@@ -133,7 +133,7 @@ def test_messages_of_a_server_error_are_dropped(app):
 
 
 def test_a_message_that_cannot_be_stored_is_an_error_of_the_request(app, monkeypatch):
-    def full(messages):
+    def full(messages, shown):
         raise TransportError("disk full", pressure=True)
 
     body = io.BytesIO(b"ok")
