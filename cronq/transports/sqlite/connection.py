@@ -111,7 +111,7 @@ class Connections:
     def write_unsynced(self) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction that a power cut may undo, for what is then simply done again: no wait for the disk.
 
-        Only in WAL mode, where such a commit is synced with the next one that is (sqlite.org/pragma.html, synchronous).
+        Without a write-ahead log it waits as every other.
         """
         return _Transaction(self)
 
@@ -215,7 +215,7 @@ class Connections:
         is_wal = self._set_journal(connection) == "wal"
         connection.execute(f"PRAGMA synchronous = {'NORMAL' if is_wal or not self._is_durable else 'FULL'}")
         if is_wal and self._is_durable:
-            connection.log = f"{self.path}-wal"
+            connection.log = f"{self.path}-wal"  # nobody leaves WAL while we have the file open
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_AFTER}")
         if version < VERSION:
             from cronq.transports.sqlite.schema import migrate
