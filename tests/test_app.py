@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import pytest
 
 from cronq import App, ArgumentError, ConfigError, Context, HighPriority, LowPriority, UsageError, events
+from cronq.app import application
 from cronq.message import State
 from cronq.transports.base import Want
 from tests.clocks import FakeClock
@@ -149,6 +151,21 @@ def test_an_outbox_holds_messages_until_its_end(app, task):
         task.enqueue("a")
         assert waiting(app) == []
     assert len(waiting(app)) == 1
+
+
+def test_consumers_are_woken_before_the_disk_is_waited_for_and_not_for_what_was_absorbed(home, monkeypatch):
+    def note(text: str) -> None: ...
+
+    done = []
+    app = make_app(home=home, transport="sqlite:///queue.db")
+    task = app.task(name="shop.note")(note)
+    app.transport.counts()
+    monkeypatch.setattr(application, "ring", lambda path: done.append("ring"))
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: done.append("sync"))
+    for _ in range(2):
+        task.using(unique="a").enqueue("b")
+    assert done == ["ring", "sync", "sync"]
+    app.transport.close()
 
 
 def test_an_outbox_sends_in_one_transaction(app, task):

@@ -8,11 +8,11 @@ from cronq.transports.base import do_nothing
 from cronq.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message, Outcome
-    from cronq.transports.base import Exchange, Want
+    from cronq.transports.base import Exchange, Shown, Want
 
 
 class MovableClock:
@@ -37,7 +37,7 @@ class RecordingTransport(MemoryTransport):
         self._now = clock.now
         self.recorded: dict[str, tuple[Message, float]] = {}
 
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         with self._guard:
             absorbed = super().enqueue(messages, shown)
             now = self._now()

@@ -18,8 +18,10 @@ if TYPE_CHECKING:  # which most ticks need none of
     from cronq.transports.schedules import Fired, Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
+    Shown = Callable[[Mapping[str, str]], object]
 
-def do_nothing() -> None:
+
+def do_nothing(absorbed: Mapping[str, str]) -> None:
     """Nobody is to be told."""
 
 
@@ -143,12 +145,12 @@ class Transport(ABC):
     """A place that keeps queues. Every method is one transaction; times are wall seconds from the transport's clock."""
 
     @abstractmethod
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         """Put all messages into their queues, or none. When this returns they survive a power cut.
 
-        `shown` is called as soon as others can see them, which may be before. Return which of them were absorbed
-        (`unique_key`) by which message that was there already, as ids. Raises SyncError when they are in their queues
-        and may not survive.
+        Return which of them were absorbed (`unique_key`) by which message that was there already, as ids. `shown` is
+        told the same as soon as others can see them, which may be before they survive one. Raises SyncError when they
+        are in their queues and may not survive.
         """
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.rate import Meter, Rate
+    from cronq.transports.base import Shown
     from cronq.transports.schedules import Fired, Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
@@ -38,11 +39,11 @@ class MemoryTransport(Transport):
         self._schedules = MemorySchedules(self._state_of)
         self._guard = threading.RLock()
 
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         now = self._clock.now()
         with self._guard:
             absorbed = terms.enqueue(self._rows, messages, now)
-        shown()
+        shown(absorbed)
         return absorbed
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:

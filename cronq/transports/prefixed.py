@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.message import Message, Outcome, QueueCounts, Record
-    from cronq.transports.base import Copy, Evidence, Held, Rescued
+    from cronq.transports.base import Copy, Evidence, Held, Rescued, Shown
     from cronq.transports.schedules import Fired, Firing, StoredSchedule
 
 _FOR_EVER_S = 1e12
@@ -33,7 +33,7 @@ class Prefixed(Transport):
         self._prefix = prefix.replace(":", "+")  # no colon: transports join names with it, and no name has a plus
         self._clock = clock
 
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         return self.inner.enqueue(self._stored_all(messages), shown)
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:

@@ -11,10 +11,11 @@ from cronq.transports.base import do_nothing
 from cronq.transports.memory import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message
+    from cronq.transports.base import Shown
     from cronq.transports.memory_rows import Row
 
 
@@ -28,7 +29,7 @@ class SyncTransport(MemoryTransport):
         super().__init__(clock)
         self._threads: dict[str, int] = {}
 
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         with self._guard:
             absorbed = super().enqueue(messages, shown)
             kept = {message_id: thread for message_id, thread in self._threads.items() if message_id in self._rows}

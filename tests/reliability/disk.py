@@ -44,6 +44,7 @@ class Disk:
         self._kept_names = {root: 0}
         self._kept: dict[int, bytearray] = {}
         self._files = 0
+        self._begun: dict[str, list[Piece]] = {}  # by process: what was there when its sync began
 
     def apply(self, change: Change) -> None:
         file = self._names.get(change.path)
@@ -56,8 +57,10 @@ class Disk:
                 self.pending.append(Piece("truncate", file, change.offset))
             case "write" if file is not None:
                 self.pending += _sectors(file, change.offset, change.data)
+            case "begin":
+                self._begun[change.other] = list(self.pending)
             case "sync" if file is not None:
-                self._sync(file, change.path)
+                self._sync(file, change.path, self._begun.pop(change.other, self.pending))
             case "rename":
                 self._rename(change)
             case "unlink":
@@ -94,16 +97,19 @@ class Disk:
         self._names[change.other] = file
         self.pending.append(Piece("rename", file, path=change.path, other=change.other))
 
-    def _sync(self, file: int, path: str) -> None:
+    def _sync(self, file: int, path: str, begun: list[Piece]) -> None:
+        still = {id(piece) for piece in self.pending}
+        covered = [piece for piece in begun if id(piece) in still]
         if file in self._kept:
-            done = [piece for piece in self.pending if piece.file == file and not piece.path]
+            done = [piece for piece in covered if piece.file == file and not piece.path]
             for piece in done:
                 _change(self._kept[file], piece)
         else:
-            done = [piece for piece in self.pending if piece.path and os.path.dirname(piece.path) == path]
+            done = [piece for piece in covered if piece.path and os.path.dirname(piece.path) == path]
             for piece in done:
                 _name(self._kept_names, piece)
-        self.pending = [piece for piece in self.pending if piece not in done]
+        gone = {id(piece) for piece in done}
+        self.pending = [piece for piece in self.pending if id(piece) not in gone]
 
 
 def write_image(image: tuple[set[str], dict[str, bytes]], root: str, target: Path) -> None:

@@ -17,12 +17,17 @@ _CHANGES = (
 _LINE = re.compile(r"^(\d+) +(.*)$")
 _DONE = re.compile(r"^(\w+)\((.*)\) += (-?\d+)(?:<(.*?)>)?(?:\(deleted\))?(?: .*)?$")
 _UNFINISHED = re.compile(r"^(.*?) ?<unfinished \.\.\.>$")
+_SYNC_BEGUN = re.compile(r"^f(?:data)?sync\((.*)$")
 _RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$")
 _QUOTED = re.compile(r'^"(.*)"$')
 
 
 class Change(NamedTuple):
-    """One call that changed a file or made a change last. `other` is the new name of a rename."""
+    """One call that changed a file or made a change last.
+
+    `other` is the new name of a rename, and of a sync the process that made it. A sync that others came into ends later
+    than it `begin`s: what was written meanwhile is no part of it.
+    """
 
     verb: str
     path: str
@@ -39,28 +44,33 @@ def record(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path)
     return list(_below(str(cwd), _calls(log)))
 
 
-def _calls(log: Path) -> Iterator[tuple[str, list[str], int, str]]:
-    """Return name, arguments, result and the path of a returned descriptor. A call counts when it has returned."""
+def _calls(log: Path) -> Iterator[tuple[str, list[str], int, str, str]]:
+    """Return name, arguments, result, the path of a returned descriptor and the process.
+
+    A call counts when it has returned. Of a sync that others came into, `begin` is told as well.
+    """
     begun: dict[str, str] = {}
     for line in log.read_text().splitlines():
         pid, said = _LINE.match(line).groups()  # type: ignore[union-attr]
         if unfinished := _UNFINISHED.match(said):
             begun[pid] = unfinished[1]
+            if sync := _SYNC_BEGUN.match(unfinished[1]):
+                yield "begin", [sync[1]], 0, "", pid
             continue
         if resumed := _RESUMED.match(said):
             said = begun.pop(pid) + resumed[1]
         if found := _DONE.match(said):
-            yield found[1], found[2].split(", "), int(found[3]), _decoded(found[4] or "")
+            yield found[1], found[2].split(", "), int(found[3]), _decoded(found[4] or ""), pid
 
 
-def _below(root: str, calls: Iterator[tuple[str, list[str], int, str]]) -> Iterator[Change]:
+def _below(root: str, calls: Iterator[tuple[str, list[str], int, str, str]]) -> Iterator[Change]:
     ends: dict[str, int] = {}
-    for name, words, result, opened in calls:
+    for name, words, result, opened, pid in calls:
         if result < 0:
             continue
         for change in _changes(name, words, result, opened, root, ends):
             if change.path.startswith(root):
-                yield change
+                yield change._replace(other=pid) if change.verb in {"begin", "sync"} else change
 
 
 def _changes(
@@ -87,6 +97,8 @@ def _changes(
             yield Change("truncate", _of_descriptor(words[0]), int(words[1]))
         case "fsync" | "fdatasync":
             yield Change("sync", _of_descriptor(words[0]))
+        case "begin":
+            yield Change("begin", _of_descriptor(words[0]))
 
 
 def _changes_of_names(name: str, paths: list[str], ends: dict[str, int]) -> Iterator[Change]:

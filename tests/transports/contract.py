@@ -248,8 +248,14 @@ class TransportContract(SchedulesContract, ABC):
         depths = []
         sent = [message(), message(priority=3), message(unique_key="a")]
         for some in (sent[:1], sent[1:]):
-            transport.enqueue(some, lambda: depths.append(transport.depth(["high"], 9)))
+            transport.enqueue(some, lambda absorbed: depths.append(transport.depth(["high"], 9)))
         assert depths == [1, 3]
+
+    def test_who_is_told_that_messages_are_shown_learns_which_were_absorbed(self, transport):
+        first, second, told = message(unique_key="a"), message(unique_key="a"), []
+        transport.enqueue([first], told.append)
+        transport.enqueue([second], told.append)
+        assert told == [{}, {second.id: first.id}]
 
     def test_the_next_delayed_message_is_announced(self, transport, clock):
         transport.enqueue([message(available_at=clock.now() + 20), message(available_at=clock.now() + 10)])

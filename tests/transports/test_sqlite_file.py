@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections import Counter
@@ -118,8 +119,8 @@ def test_a_reservation_alone_waits_for_no_disk_and_the_next_ending_does(transpor
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_others_see_messages_and_may_write_before_the_disk_has_them(transport, path, synced, count):
-    def shown():
-        assert synced == []
+    def shown(absorbed):
+        assert (synced, absorbed) == ([], {})
         other = SqliteTransport(path, busy_timeout_s=0)
         seen.extend(other.exchange(ME, [], want(limit=9)).messages)
         other.close()
@@ -140,6 +141,16 @@ def test_who_is_told_that_a_message_is_there_already_has_waited_for_that_one(tra
     assert len(synced) == 1
 
 
+def test_who_is_told_so_inside_a_transaction_of_his_own_has_waited_as_well(transport, path, synced):
+    transport.enqueue([message(unique_key="a")])
+    synced.clear()
+    theirs = sqlite3.connect(path)
+    theirs.execute("BEGIN")
+    transport.enqueue_in(theirs, [message(unique_key="a")])
+    assert len(synced) == 1
+    theirs.close()
+
+
 @pytest.fixture
 def broken_disk(monkeypatch):
     def sync(descriptor):
@@ -148,14 +159,31 @@ def broken_disk(monkeypatch):
     monkeypatch.setattr(os, "fdatasync", sync)
 
 
+@pytest.fixture
+def reader(transport, path):
+    """Somebody reads, so that the log cannot be emptied into the file."""
+    transport.counts()
+    reading = sqlite3.connect(path, isolation_level=None)
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM messages").fetchone()
+    yield
+    reading.close()
+
+
+def test_after_a_sync_that_failed_all_is_moved_into_the_file_and_that_synced(transport, path, broken_disk):
+    transport.enqueue([message()])
+    assert os.path.getsize(f"{path}-wal") == 0
+    assert transport.depth(["high"], 9) == 1
+
+
 @pytest.mark.parametrize("count", [1, 2])
-def test_who_enqueues_is_told_that_the_disk_did_not_confirm_it(transport, path, broken_disk, count):
+def test_who_enqueues_is_told_that_the_disk_did_not_confirm_it(transport, path, reader, broken_disk, count):
     with pytest.raises(SyncError, match=f"{path}-wal: Input/output error: what was just written is there, but a power"):
         transport.enqueue([message() for _ in range(count)])
     assert transport.depth(["high"], 9) == count
 
 
-def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, broken_disk, monkeypatch):
+def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, reader, broken_disk, monkeypatch):
     heard = []
     monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append((name, facts))])
     with suppress(SyncError):
@@ -165,6 +193,37 @@ def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, broke
     assert (len(exchange.messages), exchange.lost, transport.depth(["high"], 9)) == (1, [], 0)
     ((name, facts),) = heard
     assert (name, type(facts["error"])) == ("trouble", SyncError)
+
+
+def test_who_cannot_sync_is_told_before_anything_has_happened(transport, path, monkeypatch):
+    transport.counts()
+    connection_of(transport).log = f"{path}-wal/none"
+    for count in (1, 2):
+        with pytest.raises(TransportError, match="Not a directory: cronq must be able to open it"):
+            transport.enqueue([message() for _ in range(count)])
+    assert transport.depth(["high"], 9) == 0
+
+
+def test_a_signal_at_the_end_of_a_transaction_leaves_none_open(transport, path):
+    """CPython runs the handler at the entry of `__exit__`: nothing in there has a chance to roll back."""
+
+    def interrupt(frame, event, arg):
+        if event == "call" and frame.f_code.co_name == "__exit__":
+            raise KeyboardInterrupt
+
+    transport.counts()
+    sys.settrace(interrupt)
+    try:
+        transport.enqueue([message(), message()])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    assert not connection_of(transport).in_transaction
+    other = SqliteTransport(path, busy_timeout_s=0)
+    other.enqueue([message()])
+    assert other.depth(["high"], 9) == 1
+    other.close()
 
 
 def test_the_log_is_closed_with_its_connection(transport, path):

@@ -11,7 +11,6 @@ from _thread import _local as thread_local  # `threading` costs the tick half a 
 from contextlib import AbstractContextManager, contextmanager
 
 from cronq.errors import SyncError, TransportError
-from cronq.transports.base import do_nothing
 from cronq.transports.sqlite.filesystem import is_local, type_of
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 
@@ -59,13 +58,34 @@ class _Opened:
             return False
         return self.connection.in_transaction or self._file == _file_at(path)
 
+    def open_log(self) -> None:
+        """Get ready to sync. Before something is committed: who cannot must not say so when it has happened."""
+        if self._log is None and self.connection.log is not None:
+            self._log = os.open(self.connection.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
     def sync(self) -> None:
         """Wait until the disk has everything that is committed, by whomever. Raises OSError."""
-        if self.connection.log is None:
-            return
         if self._log is None:
-            self._log = os.open(self.connection.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        os.fdatasync(self._log)
+            return
+        try:
+            os.fdatasync(self._log)
+        except OSError:
+            if not self._has_moved_all():
+                raise
+
+    def _has_moved_all(self) -> bool:
+        """Tell whether all of the log could be moved into the file, and that synced.
+
+        The kernel tells of pages that it could not write once for each descriptor and takes them for written then, so
+        another sync of the log would prove nothing. SQLite's own descriptor has its once to tell, too.
+        """
+        for _ in range(2):
+            try:
+                (is_busy, _, _) = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error:
+                continue
+            return not is_busy
+        return False
 
     def close(self) -> None:
         if self._pid != os.getpid():
@@ -79,6 +99,10 @@ class _Opened:
     def __del__(self) -> None:
         """A thread has ended, or nobody uses the transport any more: a connection alone would wait for a collection."""
         self.close()
+
+
+def _do_nothing() -> None:
+    """Nobody is to be told."""
 
 
 class Connections:
@@ -99,27 +123,50 @@ class Connections:
             opened = self._own.opened = _Opened(self._open(), self.path)
         return opened.connection
 
-    def write(self, shown: Callable[[], object] = do_nothing) -> AbstractContextManager[sqlite3.Connection]:
+    def write(self, shown: Callable[[], object] = _do_nothing) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction, on the disk when it has ended, if that is the durability asked for.
 
         `shown` is called in between: others see what was written before the disk has it. SQLite would have them wait,
         and whoever else wants to write (`synchronous = FULL` syncs under the write lock). What they read and add to
         the log lies behind it, so a power cut never takes the earlier and leaves the later. Raises SyncError.
         """
-        return _Transaction(self, (shown, self.sync))
+        self._get_ready_to_sync()
+        return self._transaction(shown, self.sync)
 
     def write_unsynced(self) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction that a power cut may undo, for what is then simply done again: no wait for the disk.
 
         Without a write-ahead log it waits as every other.
         """
-        return _Transaction(self)
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self, *then: Callable[[], object]) -> Iterator[sqlite3.Connection]:
+        """IMMEDIATE, because the busy timeout does not cover a read that turns into a write.
+
+        A generator, for all that it costs: a signal's exception at the entry of `__exit__` would leave the transaction
+        of a class open. This one is rolled back when it is freed.
+        """
+        connection = self.get()
+        try:
+            _patiently(connection.execute, "BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(connection)
+            raise self.explain(error) from error
+        except BaseException:
+            _roll_back(connection)
+            raise
+        for do in then:
+            do()
 
     def write_at_once(self, statement: str, values: Sequence[object], shown: Callable[[], object]) -> None:
         """`write` for one statement, which is a transaction of its own: 4 us less than BEGIN, INSERT and COMMIT.
 
         The busy timeout covers it as it covers BEGIN IMMEDIATE: it has read nothing when it asks for the write lock.
         """
+        self._get_ready_to_sync()
         connection = self.get()
         if connection.in_transaction:
             raise TransportError(f"{self.path}: a transaction is going on: end it before anything is enqueued")
@@ -133,18 +180,28 @@ class Connections:
     @contextmanager
     def overwrite(self) -> Iterator[sqlite3.Connection]:
         """For what replaces the whole content by means of its own, and is on the disk when it has ended."""
+        self._get_ready_to_sync()
         with self.read() as connection:
             yield connection
         self.sync()
 
+    def _get_ready_to_sync(self) -> None:
+        self.get()
+        try:
+            self._own.opened.open_log()
+        except OSError as error:
+            raise TransportError(f"{self.path}-wal: {error.strerror}: cronq must be able to open it") from error
+
     def sync(self) -> None:
         """Wait until the disk has all that is committed, unless less durability is asked for. Raises SyncError."""
+        self._get_ready_to_sync()
         try:
             self._own.opened.sync()
         except OSError as error:
             raise SyncError(
                 f"{self.path}-wal: {error.strerror}: what was just written is there, but a power cut may take it: "
-                f"the disk fails, or is full; free some space or ask your host"
+                f"the disk fails, or is full; free some space or ask your host",
+                pressure=True,
             ) from error
 
     @contextmanager
@@ -244,44 +301,6 @@ class Connections:
         code = _code(error) & 0xFF
         advice, pressure = _ADVICE.get(code, ("", False))
         return TransportError(f"{self.path}: {error}{advice}", pressure=pressure)
-
-
-class _Transaction:
-    """One write transaction. IMMEDIATE, because the busy timeout does not cover a read that turns into a write.
-
-    What is to be done `then` comes after the commit. No generator: `contextmanager` costs 2 us of an exchange's 50.
-    """
-
-    __slots__ = ("_connection", "_connections", "_then")
-
-    def __init__(self, connections: Connections, then: Sequence[Callable[[], object]] = ()) -> None:
-        self._connections = connections
-        self._then = then
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection = self._connections.get()
-        try:
-            _patiently(self._connection.execute, "BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise self._connections.explain(error) from error
-        except BaseException:
-            _roll_back(self._connection)
-            raise
-        return self._connection
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None:
-                self._connection.execute("COMMIT")
-        except sqlite3.Error as refused:
-            error = refused
-        finally:
-            _roll_back(self._connection)
-        if isinstance(error, sqlite3.Error):
-            raise self._connections.explain(error) from error
-        if error is None:
-            for do in self._then:
-                do()
 
 
 _ADVICE: dict[int, tuple[str, bool]] = {

@@ -57,7 +57,7 @@ def put_back(source: str, connection: sqlite3.Connection, live: str) -> Copy:
     """Replace everything in the open file `live` by what the copy `source` holds, in one commit.
 
     The file stays the same one, so processes that have it open go on with the new content. A copy of an older cronq
-    is migrated before. Raises TransportError, and then nothing has changed.
+    is migrated before. Raises TransportError, and then nothing has changed (the caller syncs it).
     """
     _refuse_source(live, source)
     with _Draft(f"{live}.restored", source) as draft:

@@ -29,10 +29,11 @@ from cronq.transports.sqlite.settling import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.message import Message, Outcome, QueueCounts, Record, State
+    from cronq.transports.base import Shown
     from cronq.transports.schedules import Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
@@ -56,19 +57,22 @@ class SqliteTransport(Transport):
     def is_busy(self) -> bool:
         return self._connections.get().in_transaction
 
-    def enqueue(self, messages: Sequence[Message], shown: Callable[[], object] = do_nothing) -> Mapping[str, str]:
+    def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         now = self._clock.now()
         if len(messages) == 1 and is_plain(messages[0]):
-            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now), shown)
+            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now), lambda: shown(NONE))
             return NONE
-        with self._connections.write(shown) as connection:
-            return enqueue(connection, messages, now)
+        with self._connections.write(lambda: shown(absorbed)) as connection:
+            absorbed = enqueue(connection, messages, now)
+        return absorbed
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
         from cronq.transports.sqlite.sharing import shared
 
         with shared(connection, self._connections.path) as theirs:
-            enqueue(theirs, messages, self._clock.now())
+            absorbed = enqueue(theirs, messages, self._clock.now())
+        if absorbed:  # perhaps by what somebody still waits for the disk with, and their commit may write nothing
+            self._connections.sync()
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if not outcomes and want is not None and not want.is_expected and not self._has_some(want):
