@@ -130,24 +130,22 @@ class Connections:
         and whoever else wants to write (`synchronous = FULL` syncs under the write lock). What they read and add to
         the log lies behind it, so a power cut never takes the earlier and leaves the later. Raises SyncError.
         """
-        self._get_ready_to_sync()
-        return self._transaction(shown, self.sync)
+        return self._transaction(self._get_durable(), shown, self._sync)
 
     def write_unsynced(self) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction that a power cut may undo, for what is then simply done again: no wait for the disk.
 
         Without a write-ahead log it waits as every other.
         """
-        return self._transaction()
+        return self._transaction(self.get())
 
     @contextmanager
-    def _transaction(self, *then: Callable[[], object]) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, connection: _Connection, *then: Callable[[], object]) -> Iterator[sqlite3.Connection]:
         """IMMEDIATE, because the busy timeout does not cover a read that turns into a write.
 
         A generator, for all that it costs: a signal's exception at the entry of `__exit__` would leave the transaction
         of a class open. This one is rolled back when it is freed.
         """
-        connection = self.get()
         try:
             _patiently(connection.execute, "BEGIN IMMEDIATE")
             yield connection
@@ -166,8 +164,7 @@ class Connections:
 
         The busy timeout covers it as it covers BEGIN IMMEDIATE: it has read nothing when it asks for the write lock.
         """
-        self._get_ready_to_sync()
-        connection = self.get()
+        connection = self._get_durable()
         if connection.in_transaction:
             raise TransportError(f"{self.path}: a transaction is going on: end it before anything is enqueued")
         try:
@@ -175,26 +172,31 @@ class Connections:
         except sqlite3.Error as error:
             raise self.explain(error) from error
         shown()
-        self.sync()
+        self._sync()
 
     @contextmanager
     def overwrite(self) -> Iterator[sqlite3.Connection]:
         """For what replaces the whole content by means of its own, and is on the disk when it has ended."""
-        self._get_ready_to_sync()
+        self._get_durable()
         with self.read() as connection:
             yield connection
-        self.sync()
+        self._sync()
 
-    def _get_ready_to_sync(self) -> None:
-        self.get()
+    def sync(self) -> None:
+        """Wait until the disk has all that is committed, unless less durability is asked for. Raises SyncError."""
+        self._get_durable()
+        self._sync()
+
+    def _get_durable(self) -> _Connection:
+        """Return this thread's connection, ready for what has to last."""
+        connection = self.get()
         try:
             self._own.opened.open_log()
         except OSError as error:
             raise TransportError(f"{self.path}-wal: {error.strerror}: cronq must be able to open it") from error
+        return connection
 
-    def sync(self) -> None:
-        """Wait until the disk has all that is committed, unless less durability is asked for. Raises SyncError."""
-        self._get_ready_to_sync()
+    def _sync(self) -> None:
         try:
             self._own.opened.sync()
         except OSError as error:
