@@ -41,7 +41,12 @@ def record(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path)
     options = ["-f", "-y", "-xx", "-s", "100000000", "-e", f"trace={','.join(_CHANGES)}", "-o", str(log)]
     done = subprocess.run(["strace", *options, *command], cwd=cwd, env=env, check=False, timeout=600)
     assert done.returncode == 0, command
-    return list(_below(str(cwd), _calls(log)))
+    return changes_of(str(cwd), log)
+
+
+def changes_of(root: str, log: Path) -> list[Change]:
+    """Return the changes below `root` that strace has written down."""
+    return list(_below(root, _calls(log)))
 
 
 def _calls(log: Path) -> Iterator[tuple[str, list[str], int, str, str]]:
