@@ -16,6 +16,8 @@ from cronq.host.state_dir import StateDir
 from cronq.supervisor.slots import CONSUMING, Seen, survey
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cronq.holder import Holder
 
 EVERY_S = 0.02
@@ -44,16 +46,16 @@ def main(state_dir: str, lock_file: str, output: str) -> None:
 
 
 def look(state: StateDir, lock_file: str) -> Sample:
-    seen, begun = survey(state), holders_at_work(state)
+    seen = survey(state)
     live = Counter(one.group for one in seen if one.is_live)
     # A survey takes its time. Who is there before and after was there in between, together with all others of whom
     # that is true.
-    begun &= holders_at_work(state)
+    begun = holders_at_work(seen) & holders_at_work(survey(state))
     return Sample(time.time(), any(map(is_ready, seen)), is_flocked(lock_file), dict(live), len(begun))
 
 
-def holders_at_work(state: StateDir) -> set[Holder]:
-    notes = [one.live_note for one in survey(state) if not one.is_inline]
+def holders_at_work(seen: Sequence[Seen]) -> set[Holder]:
+    notes = [one.live_note for one in seen if not one.is_inline]
     return {note.holder for note in notes if note is not None and not note.has_left}
 
 
