@@ -101,10 +101,6 @@ class _Opened:
         self.close()
 
 
-def _do_nothing() -> None:
-    """Nobody is to be told."""
-
-
 class Connections:
     """Connections to one database file: one per thread, and new ones in a forked child (SQLite forbids sharing)."""
 
@@ -123,14 +119,14 @@ class Connections:
             opened = self._own.opened = _Opened(self._open(), self.path)
         return opened.connection
 
-    def write(self, shown: Callable[[], object] = _do_nothing) -> AbstractContextManager[sqlite3.Connection]:
+    def write(self, *shown: Callable[[], object]) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction, on the disk when it has ended, if that is the durability asked for.
 
-        `shown` is called in between: others see what was written before the disk has it. SQLite would have them wait,
+        `shown` are called in between: others see what was written before the disk has it. SQLite would have them wait,
         and whoever else wants to write (`synchronous = FULL` syncs under the write lock). What they read and add to
         the log lies behind it, so a power cut never takes the earlier and leaves the later. Raises SyncError.
         """
-        return self._transaction(self._get_durable(), shown, self._sync)
+        return self._transaction(self._get_durable(), *shown, self._sync)
 
     def write_unsynced(self) -> AbstractContextManager[sqlite3.Connection]:
         """One write transaction that a power cut may undo, for what is then simply done again: no wait for the disk.
