@@ -76,6 +76,10 @@ class Message(NamedTuple):
     stop: bool = False
     replaces: float = 0.0
 
+    def with_call(self, message_id: str, body: bytes) -> Message:
+        """Return the message of a call that is like this one in all but its id and its arguments."""
+        return tuple.__new__(Message, (message_id, self.queue, self.task, body, *self[_BEHIND_BODY:]))
+
     def reserved(self, position: int) -> Message:
         """Return it as one more reservation leaves it. Every message is: `_replace` takes three times as long."""
         values: list[Any] = list(self)
@@ -84,7 +88,7 @@ class Message(NamedTuple):
         return Message._make(values)
 
 
-_ATTEMPT, _POSITION = map(Message._fields.index, ("attempt", "position"))
+_BEHIND_BODY, _ATTEMPT, _POSITION = map(Message._fields.index, ("headers", "attempt", "position"))
 
 
 class Ack(NamedTuple):

@@ -46,7 +46,7 @@ class CronqMiddleware:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         began = time.monotonic()
-        request = _Request(self._send)
+        request = _Request().open(self._send)
         request.begin = start_response
         if began < self._attended_until or self._app.settings.inline.mode == "off":
             return self._answer(environ, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from cronq.app.following import Following
@@ -285,7 +285,7 @@ class App:
         """Put messages into their queues now, in one transaction, and wake idle consumers."""
         if not messages:
             return
-        absorbed = self.transport.enqueue(messages, partial(self._wake_for, messages))
+        absorbed = self.transport.enqueue(messages, lambda absorbed: self._wake_for(messages, absorbed))
         if absorbed:
             self._refs.learn(absorbed)
             emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,7 @@ def tasks_of(app: App, group: Group | None = None) -> Tasks:
         app.resets,
         app.disconnects,
         terms_of(app.settings, everything=group is not None and group.isolated),
-        partial(Outbox, app.send),
+        lambda: Outbox().open(app.send),
         app.transport.results,
     )
 

@@ -10,6 +10,7 @@ from cronq.events import emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
     from cronq.message import Message
 
@@ -17,15 +18,17 @@ _open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=Non
 
 
 class Outbox:
-    """Open from its making until `close()`; what it holds is then sent or dropped by `settle()`."""
+    """Open from `open()` until `close()`; what it holds is then sent or dropped by `settle()`."""
 
-    __slots__ = ("_token", "is_open", "messages", "send")
+    __slots__ = ("_token", "is_open", "messages", "send")  # and no __init__, which takes half as long as all else
 
-    def __init__(self, send: Callable[[list[Message]], None]) -> None:
+    def open(self, send: Callable[[list[Message]], None]) -> Self:
+        """Hold back what is enqueued from now on, to send it with `send`."""
         self.send = send
         self.messages: list[Message] = []
         self.is_open = True
         self._token = _open_outbox.set(self)
+        return self
 
     @property
     def outer(self) -> Outbox | None:
@@ -73,7 +76,7 @@ def opened(send: Callable[[list[Message]], None]) -> Iterator[Outbox]:
 
     `sys.exit()` and click's `Exit` with code 0 are how a command ends well: their messages are sent.
     """
-    outbox = Outbox(send)
+    outbox = Outbox().open(send)
     has_failed = False
     try:
         yield outbox

@@ -8,7 +8,6 @@ from cronq.app.termed import under_terms
 from cronq.call import RESULT
 from cronq.ids import new_id
 from cronq.message import Message
-from cronq.namedtuple import NamedTuple
 from cronq.task import NOTHING_ASKED
 
 if TYPE_CHECKING:
@@ -23,24 +22,13 @@ if TYPE_CHECKING:
     Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
 
 
-class _Shared(NamedTuple):
-    """What messages of one call of `enqueue` have in common: the fields of a Message behind its body."""
-
-    headers: bytes = b""
-    priority: int = 0
-    available_at: float = 0.0
-    attempt: int = 0
-    max_attempts: int = 0
-    expires_at: float | None = None
-
-
 class Writer:
     """Writes messages for an app. `hooks` add to the headers of each."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self.hooks: list[BeforeEnqueue] = []
-        self._ways: dict[tuple[str, str | None], tuple[str, _Shared]] = {}
+        self._usual: dict[tuple[str, str | None], Message] = {}
 
     def messages(
         self,
@@ -61,30 +49,28 @@ class Writer:
         delivery: Delivery,
         encode: Encode | None = None,
     ) -> list[Message]:
-        queue, usual = self._ways.get((task.name, delivery.queue)) or self._way(task, delivery.queue)
-        shared = usual if delivery is NOTHING_ASKED and not self.hooks else self._asked_for(delivery, usual)
+        usual = self._usual.get((task.name, delivery.queue)) or self._usual_message(task, delivery.queue)
+        pattern = usual if delivery is NOTHING_ASKED and not self.hooks else self._asked_for(delivery, usual)
         wanted = task.asked(delivery)
         calls = calls if wanted is None else list(calls)
         encode = encode or task.codec.encode
-        messages = [Message(new_id(), queue, task.name, encode(args, kwargs), *shared) for args, kwargs in calls]
+        messages = [pattern.with_call(new_id(), encode(args, kwargs)) for args, kwargs in calls]
         return messages if wanted is None else under_terms(task, wanted, messages, calls, self._app.clock.now())
 
-    def _way(self, task: Task[..., Any], wanted: str | None) -> tuple[str, _Shared]:
-        """Return the queue of a task's calls and what their messages share; looked up once, asked for ever."""
+    def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
+        """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
         queue = self._app.queue_for(task, wanted)
-        usual = _Shared(max_attempts=self._app.policy(task, queue).max_attempts)
-        way = self._ways[task.name, wanted] = (queue, usual)
-        return way
+        usual = Message("", queue, task.name, b"", max_attempts=self._app.policy(task, queue).max_attempts)
+        self._usual[task.name, wanted] = usual
+        return usual
 
-    def _asked_for(self, delivery: Delivery, usual: _Shared) -> _Shared:
+    def _asked_for(self, delivery: Delivery, usual: Message) -> Message:
         now = self._app.clock.now()
-        return _Shared(
-            self._headers(delivery.headers) if delivery.headers or self.hooks else b"",
-            delivery.priority,
-            now + delivery.delay_s if delivery.delay_s else 0.0,
-            usual.attempt,
-            usual.max_attempts,
-            now + delivery.expires_s if delivery.expires_s else None,
+        return usual._replace(
+            headers=self._headers(delivery.headers) if delivery.headers or self.hooks else b"",
+            priority=delivery.priority,
+            available_at=now + delivery.delay_s if delivery.delay_s else 0.0,
+            expires_at=now + delivery.expires_s if delivery.expires_s else None,
         )
 
     def step(self, call: Call, is_followed: bool = True) -> Step:

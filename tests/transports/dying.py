@@ -7,7 +7,7 @@ import sqlite3
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite import connection as module
 
-class Dying(module._Connection):
+class Dying(module.Connection):
     left = int(sys.argv[2])
     def execute(self, *args):
         Dying.left -= 1

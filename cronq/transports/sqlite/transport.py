@@ -60,7 +60,10 @@ class SqliteTransport(Transport):
     def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         now = self._clock.now()
         if len(messages) == 1 and is_plain(messages[0]):
-            self._connections.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now), lambda: shown(NONE))
+            opened = self._connections.durable()
+            opened.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now))
+            shown(NONE)
+            opened.sync()
             return NONE
         with self._connections.write(lambda: shown(absorbed)) as connection:
             absorbed = enqueue(connection, messages, now)
@@ -72,7 +75,7 @@ class SqliteTransport(Transport):
         with shared(connection, self._connections.path) as theirs:
             absorbed = enqueue(theirs, messages, self._clock.now())
         if absorbed:  # perhaps by what somebody still waits for the disk with, and their commit may write nothing
-            self._connections.sync()
+            self._connections.durable().sync()
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if not outcomes and want is not None and not want.is_expected and not self._has_some(want):
