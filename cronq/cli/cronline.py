@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SCHEDULE = re.compile(r"\s*(?:@\w+|[\w*,/~?-]+(?:\s+[\w*,/~?-]+){4})\s+(?P<command>\S.*)")
-_INPUT = re.compile(r"(?<!\\)%")  # crontab(5): the first bare % ends the command, the rest is its input
+
+# What cron makes of a command (crontab(5), and tried with Debian's): the first bare % ends it, the rest is its input.
+# A backslash before a % or another backslash goes away, any other stays.
+_COMMAND = re.compile(r"(?:\\[\\%]|[^%])*")
+_ESCAPED = re.compile(r"\\([\\%])")
+_SPECIAL, _BACKSLASHED = re.compile(r"[\\%]"), r"\\\g<0>"
 
 
 class Job(NamedTuple):
@@ -37,7 +42,7 @@ def line_for(command: Sequence[str], every: int = 1, assignments: Sequence[str] 
     if not text.isprintable():
         raise UsageError(f"{text!r}: a crontab line cannot hold such a path: move the project to a plainer one")
     minutes = "*" if every == 1 else f"*/{every}"
-    return f"{minutes} * * * * {text.replace('%', chr(92) + '%')}"
+    return f"{minutes} * * * * {_SPECIAL.sub(_BACKSLASHED, text)}"
 
 
 def jobs(crontab: str) -> list[Job]:
@@ -76,12 +81,17 @@ def _job(number: int, line: str) -> Job | None:
     schedule = _SCHEDULE.match(line)
     if schedule is None:
         return None
-    words = _words(_INPUT.split(schedule["command"])[0].replace("\\%", "%"))
+    words = _words(_as_cron_runs(schedule["command"]))
     for place, word in enumerate(words):
         program, rest = _program(words, place, word)
         if program is not None and "tick" in rest:
             return Job(number, program, _config(rest))
     return None
+
+
+def _as_cron_runs(command: str) -> str:
+    """Return what cron hands to the shell. `_COMMAND` matches any text, if only nothing of it."""
+    return _ESCAPED.sub(r"\1", _COMMAND.match(command)[0])  # type: ignore[index]
 
 
 def _program(words: Sequence[str], place: int, word: str) -> tuple[str | None, Sequence[str]]:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import re
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cronq.cli.cronline import installed, jobs, line_for, removed
 from cronq.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONFIG = "/home/ada/shop/cronq.toml"
 LINE = f"* * * * * /home/ada/venv/bin/cronq tick --config {CONFIG}"
@@ -25,12 +28,41 @@ words = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_cat
 
 def as_cron_runs_it(line: str) -> list[str]:
     """Return what /bin/sh makes of a line when cron has taken the schedule and its backslashes away."""
-    command = re.split(r"(?<!\\)%", line.split(" ", 5)[5])[0].replace("\\%", "%")
+    command = "".join(as_cron_reads(line.split(" ", 5)[5]))
     done = subprocess.run(["/bin/sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
+def as_cron_reads(command: str) -> Iterator[str]:
+    """Yield the characters of a command as Debian's cron hands them to the shell."""
+    left = iter(command)
+    for one in left:
+        if one == "%":
+            return
+        if one != "\\":
+            yield one
+            continue
+        escaped = next(left, "")
+        yield escaped if escaped in ("%", "\\") else one + escaped
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\b", r"a\b"),
+        (r"a\\b", r"a\b"),
+        (r"a\%b", "a%b"),
+        (r"a\\\%b", r"a\%b"),
+        (r"a\\\\b", r"a\\b"),
+    ],
+)
+def test_the_reading_of_these_tests_is_that_of_a_real_cron(written: str, read: str) -> None:
+    """Seen in the output of `printf` under cron 3.0pl1."""
+    assert "".join(as_cron_reads(written)) == read
+
+
 @given(st.lists(words, min_size=1, max_size=4))
+@example([r"/a\%b/cronq", r"100%\\"])
 def test_cron_and_its_shell_see_the_very_words_of_the_command(command: list[str]) -> None:
     assert as_cron_runs_it(line_for(command)) == command
 
