@@ -20,7 +20,7 @@ _open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=Non
 class Outbox:
     """Open from `open()` until `close()`; what it holds is then sent or dropped by `settle()`."""
 
-    __slots__ = ("_token", "is_open", "messages", "send")  # and no __init__, which takes half as long as all else
+    __slots__ = ("_token", "is_open", "messages", "send")  # and no __init__: 5 % of the WSGI hook's instructions
 
     def open(self, send: Callable[[list[Message]], None]) -> Self:
         """Hold back what is enqueued from now on, to send it with `send`."""
