@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _SCHEDULE = re.compile(r"\s*(?:@\w+|[\w*,/~?-]+(?:\s+[\w*,/~?-]+){4})\s+(?P<command>\S.*)")
 
-# What cron makes of a command (crontab(5), and tried with Debian's): the first bare % ends it, the rest is its input.
-# A backslash before a % or another backslash goes away, any other stays.
+# What cron makes of a command: the first bare % ends it, the rest is its input, and `\%` is a % (crontab(5)). Of two
+# backslashes Debian's cron keeps one, cronie both; so in what we write none stands before another, nor before a %.
 _COMMAND = re.compile(r"(?:\\[\\%]|[^%])*")
 _ESCAPED = re.compile(r"\\([\\%])")
-_SPECIAL, _BACKSLASHED = re.compile(r"[\\%]"), r"\\\g<0>"
+_BACKSLASH_BEFORE = re.compile(r"\\(?=[\\%])")
 
 
 class Job(NamedTuple):
@@ -42,7 +42,8 @@ def line_for(command: Sequence[str], every: int = 1, assignments: Sequence[str] 
     if not text.isprintable():
         raise UsageError(f"{text!r}: a crontab line cannot hold such a path: move the project to a plainer one")
     minutes = "*" if every == 1 else f"*/{every}"
-    return f"{minutes} * * * * {_SPECIAL.sub(_BACKSLASHED, text)}"
+    apart = _BACKSLASH_BEFORE.sub(r"\\''", text)  # it stands within shlex's quotes, which this ends and begins anew
+    return f"{minutes} * * * * {apart.replace('%', chr(92) + '%')}"
 
 
 def jobs(crontab: str) -> list[Job]:
@@ -90,7 +91,7 @@ def _job(number: int, line: str) -> Job | None:
 
 
 def _as_cron_runs(command: str) -> str:
-    """Return what cron hands to the shell. `_COMMAND` matches any text, if only nothing of it."""
+    """Return what Debian's cron hands to the shell. `_COMMAND` matches any text, if only nothing of it."""
     return _ESCAPED.sub(r"\1", _COMMAND.match(command)[0])  # type: ignore[index]
 
 
