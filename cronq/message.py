@@ -88,7 +88,8 @@ class Message(NamedTuple):
         return Message._make(values)
 
 
-_BEHIND_BODY, _ATTEMPT, _POSITION = map(Message._fields.index, ("headers", "attempt", "position"))
+_ATTEMPT, _POSITION = map(Message._fields.index, ("attempt", "position"))
+_BEHIND_BODY = Message._fields.index("body") + 1
 
 
 class Ack(NamedTuple):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Outbox(Protocol):
-    """Open from its making until `close()`."""
+    """Open when it is handed out, until `close()`."""
 
     @property
     def is_open(self) -> bool:

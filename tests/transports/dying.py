@@ -6,8 +6,9 @@ DYING = """
 import sqlite3
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite import connection as module
+from cronq.transports.sqlite.opened import Connection
 
-class Dying(module.Connection):
+class Dying(Connection):
     left = int(sys.argv[2])
     def execute(self, *args):
         Dying.left -= 1

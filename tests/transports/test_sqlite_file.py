@@ -183,6 +183,15 @@ def test_who_enqueues_is_told_that_the_disk_did_not_confirm_it(transport, path, 
     assert transport.depth(["high"], 9) == count
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_closes_the_transport_while_he_enqueues_is_told_that_it_may_not_last(transport, path, reader, count):
+    with pytest.raises(
+        SyncError, match=f"{path}-wal: what was just written is there, but a power cut may take it: its"
+    ):
+        transport.enqueue([message() for _ in range(count)], lambda absorbed: transport.close())
+    assert transport.depth(["high"], 9) == count
+
+
 def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, reader, broken_disk, monkeypatch):
     heard = []
     monkeypatch.setattr(events, "listeners", [lambda name, facts: heard.append((name, facts))])
@@ -938,6 +947,28 @@ def test_connections_of_threads_that_have_ended_are_closed(path):
         thread.start()
         thread.join()
     assert len(os.listdir("/proc/self/fd")) <= before + 1  # SQLite keeps one for later while the file is locked
+    transport.close()
+
+
+def test_a_kept_exception_keeps_no_connection_of_a_thread_that_has_ended(path):
+    """As a Future does, and whoever reports errors: its traceback refers to what the thread worked with."""
+    transport = SqliteTransport(path)
+    there, kept = message(), []
+    transport.enqueue([there])
+
+    def enqueue_again() -> None:
+        try:
+            transport.enqueue([there])
+        except TransportError as error:
+            kept.append(error)
+
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        thread = threading.Thread(target=enqueue_again)
+        thread.start()
+        thread.join()
+    assert len(kept) == 20
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
     transport.close()
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from cronq.errors import TransportError
 from cronq.transports.sqlite.filesystem import is_local, type_of
-from cronq.transports.sqlite.opened import Connection, Opened, code_of, explained, patiently
+from cronq.transports.sqlite.opened import Closing, Connection, Opened, code_of, explained, patiently
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 
 TYPE_CHECKING = False
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 5.0
 _CHECKPOINT_AFTER = 500  # pages: a sync of what overwrites the log takes half as long as of what lengthens it
 _PAGE_SIZE = 2048  # bytes, of a new file: a commit writes whole pages, so a small message costs 4 KB instead of 8
-
-
-_opened: weakref.WeakSet[Connections] = weakref.WeakSet()
+_all: weakref.WeakSet[Connections] = weakref.WeakSet()
 
 
 class Connections:
@@ -35,7 +33,7 @@ class Connections:
         self._is_durable = durability != "normal"
         self._busy_timeout_s = busy_timeout_s
         self._own = thread_local()
-        _opened.add(self)
+        _all.add(self)
 
     def get(self) -> Connection:
         """Return this thread's connection, opened when needed. Raises TransportError for a file that is not usable."""
@@ -52,6 +50,7 @@ class Connections:
         if opened is None or not opened.is_current():
             self.close()
             opened = self._own.opened = Opened(self._open(), self.path)
+            self._own.closing = Closing(opened)
         return opened
 
     def write(self, *shown: Callable[[], object]) -> AbstractContextManager[sqlite3.Connection]:
@@ -213,7 +212,7 @@ def _close_before_fork() -> None:
     process to close the file believes to be the last, removes the journal, and what the child writes then is lost
     (sqlite.org/howtocorrupt.html, section 2.6).
     """
-    for connections in list(_opened):
+    for connections in list(_all):
         connections.close_before_fork()
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _BUSY_TRIES = 4
+_MAY_BE_LOST = "what was just written is there, but a power cut may take it"
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of the process this one was forked from. Closing one here could end what the other still relies on."""
@@ -58,6 +59,7 @@ class Opened:
     def write_at_once(self, statement: str, values: Sequence[object]) -> None:
         """Execute one statement, which is a transaction of its own: 4 us less than BEGIN, INSERT and COMMIT.
 
+        Others see it then; `sync` puts it on the disk.
         The busy timeout covers it as it covers BEGIN IMMEDIATE: it has read nothing when it asks for the write lock.
         """
         connection = self.connection
@@ -69,20 +71,21 @@ class Opened:
             raise explained(self._path, error) from error
 
     def sync(self) -> None:
-        """Wait until the disk has everything that is committed, by whomever. Raises SyncError.
+        """Wait until the disk has everything that is committed, by whomever. After `open_log`. Raises SyncError.
 
         Nothing is waited for when less durability is asked for, or when SQLite itself has done so.
         """
-        if self._log is None:
+        if self.connection.log is None:
             return
+        if self._log is None:
+            raise SyncError(f"{self._path}-wal: {_MAY_BE_LOST}: its connection was closed before the disk had it")
         try:
             os.fdatasync(self._log)
         except OSError as error:
             if not self._has_moved_all():
+                advice = "the disk fails, or is full; free some space or ask your host"
                 raise SyncError(
-                    f"{self._path}-wal: {error.strerror}: what was just written is there, but a power cut may take it: "
-                    f"the disk fails, or is full; free some space or ask your host",
-                    pressure=True,
+                    f"{self._path}-wal: {error.strerror}: {_MAY_BE_LOST}: {advice}", pressure=True
                 ) from error
 
     def _has_moved_all(self) -> bool:
@@ -108,9 +111,18 @@ class Opened:
         if log is not None:
             os.close(log)
 
+
+class Closing:
+    """Closes a connection when what holds this is gone: its thread, or the transport.
+
+    Not left to the connection itself: the traceback of an exception that somebody keeps refers to that.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
     def __del__(self) -> None:
-        """A thread has ended, or nobody uses the transport any more: a connection alone would wait for a collection."""
-        self.close()
+        self._opened.close()
 
 
 def explained(path: str, error: sqlite3.Error) -> TransportError:

@@ -61,7 +61,7 @@ class SqliteTransport(Transport):
         now = self._clock.now()
         if len(messages) == 1 and is_plain(messages[0]):
             opened = self._connections.durable()
-            opened.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now))
+            opened.write_at_once(sql.ENQUEUE_PLAIN, plain_row(messages[0], now))  # in the order of Connections.write
             shown(NONE)
             opened.sync()
             return NONE
