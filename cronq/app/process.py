@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from cronq import events
@@ -110,11 +111,18 @@ def enter(settings: Settings, who: str) -> Site:
     """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError."""
     from cronq.app.consuming import watched_files
 
+    _print_by_lines()
     state = StateDir(settings.state_dir)
     state.prepare()
     events.listeners.append(EventLog(state.log, who))
     clock = SystemClock()
     return Site(settings, state, clock, ChangedFiles(watched_files(settings, state), clock))
+
+
+def _print_by_lines() -> None:
+    """Python keeps what is printed into a file for later, and a kill takes it."""
+    if isinstance(sys.stdout, TextIOWrapper):  # None where it was closed
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _wait_for_slot(site: Site, group: Group, name: str) -> Slot:

@@ -210,6 +210,28 @@ def test_an_app_that_does_not_import_is_silent_for_cron_and_told_in_the_slot(pro
         assert 'tasks.py", line 1' in file.read()
 
 
+PRINTS = """
+from cronq import App
+app = App.from_config("cronq.toml")
+
+@app.task
+def note(text):
+    print("said", text)
+"""
+
+
+def test_what_a_task_printed_is_there_at_once_and_survives_a_kill_of_its_consumer(project, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    project.write("tasks.py", PRINTS)
+    pid = project.started()
+    ref = project.enqueue("note", "hello")
+    wait_until(lambda: ref.status == "gone")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: has_ended(pid))
+    with open(project.state.output) as file:
+        assert file.read() == "said hello\n"
+
+
 def test_the_back_off_doubles_while_an_app_does_not_import(project):
     project.write("tasks.py", "raise RuntimeError('no')")
     for deaths in (1, 2):
