@@ -6,8 +6,8 @@ import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
-from cronq.ids import new_id
-from cronq.message import Message
+from cronq.messages.ids import new_id
+from cronq.messages.message import Message
 from cronq.transports.sqlite import SqliteTransport
 
 if TYPE_CHECKING:

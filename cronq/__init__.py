@@ -34,8 +34,6 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.app import App
-    from cronq.call import RESULT
-    from cronq.context import Context
     from cronq.errors import (
         ArgumentError,
         ConfigError,
@@ -48,22 +46,24 @@ if TYPE_CHECKING:
         TransportError,
         UsageError,
     )
-    from cronq.failure import Failure
-    from cronq.retry import Retry
-    from cronq.routing import HighPriority, LowPriority, NormalPriority
-    from cronq.terms import MaxRunning, Unique
+    from cronq.messages.failure import Failure
+    from cronq.tasks.call import RESULT
+    from cronq.tasks.context import Context
+    from cronq.tasks.retry import Retry
+    from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority
+    from cronq.tasks.terms import MaxRunning, Unique
 
 _MODULES = {
     "App": "cronq.app",
-    "Context": "cronq.context",
-    "Retry": "cronq.retry",
-    "RESULT": "cronq.call",
-    "Failure": "cronq.failure",
-    "Unique": "cronq.terms",
-    "MaxRunning": "cronq.terms",
-    "HighPriority": "cronq.routing",
-    "NormalPriority": "cronq.routing",
-    "LowPriority": "cronq.routing",
+    "Context": "cronq.tasks.context",
+    "Retry": "cronq.tasks.retry",
+    "RESULT": "cronq.tasks.call",
+    "Failure": "cronq.messages.failure",
+    "Unique": "cronq.tasks.terms",
+    "MaxRunning": "cronq.tasks.terms",
+    "HighPriority": "cronq.tasks.routing",
+    "NormalPriority": "cronq.tasks.routing",
+    "LowPriority": "cronq.tasks.routing",
 }
 
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cronq.app import App
-    from cronq.app.testing import Box
+    from cronq.testing.box import Box
 
 
 @pytest.fixture(scope="session")
 def cronq_app(pytestconfig: pytest.Config) -> App:
     """The app that `app = "module:variable"` names in cronq.toml: CRONQ_CONFIG's, else the one in pytest's rootdir."""
-    from cronq.app.loading import load_app
     from cronq.config import load
+    from cronq.runtime.app_loader import load_app
 
     return load_app(load(os.environ.get("CRONQ_CONFIG") or pytestconfig.rootpath / "cronq.toml"))
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cronq.app import App
 from cronq.config.settings import DEFAULT_GROUPS, Settings
-from cronq.holder import Holder
-from cronq.ids import new_id
-from cronq.message import Message
+from cronq.messages.holder import Holder
+from cronq.messages.ids import new_id
+from cronq.messages.message import Message
 
 if TYPE_CHECKING:
     from pathlib import Path

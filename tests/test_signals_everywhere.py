@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cronq import App, Context, GiveUp, Retry, RetryLater, events
-from cronq.app import inline
-from cronq.app.consuming import Shift, make_consumer
 from cronq.config.settings import Group, Inline
-from cronq.consumer.leaving import ChangedFiles
+from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import TaskTimeout
-from cronq.inline import Decision
+from cronq.runtime import inline_drain
+from cronq.runtime.crew import Shift, make_consumer
+from cronq.schedules.stored import StoredSchedule
 from cronq.supervisor import slots
-from cronq.supervisor.recurring import run_due
+from cronq.supervisor.inline_decision import Decision
 from cronq.supervisor.rescue import Dead, rescue
+from cronq.supervisor.schedule_runner import run_due
 from cronq.supervisor.tick import Supervisor
 from cronq.transports.base import Evidence, Held, Want
-from cronq.transports.schedules import StoredSchedule
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
 from tests.making import ME, message, settings
@@ -106,7 +106,7 @@ def in_a_web_process(end: str, home: Any) -> None:
     enqueue(app, end)
     slot = slots.take(app.state, "inline", 1)
     assert slot is not None
-    inline.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
+    inline_drain.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
     slot.leave("done")
 
 
@@ -184,7 +184,7 @@ def chained_in_a_web_process(home: Any) -> None:
     chained(app, home)
     slot = slots.take(app.state, "inline", 1)
     assert slot is not None
-    inline.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
+    inline_drain.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
     slot.leave("done")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq import events
-from cronq.app.inline import has_work, is_held, work
 from cronq.host.log import EventLog
-from cronq.inline import Facts, decide
+from cronq.runtime.inline_drain import has_work, is_held, work
 from cronq.supervisor import slots
+from cronq.supervisor.inline_decision import Facts, decide
 from wsgi_hooks.servers import server_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.outbox import Outbox
 from cronq.host.marks import oldest_age_s
-from wsgi_hooks.closing import close, closing, wrapped_files
+from cronq.messages.outbox import Outbox
+from wsgi_hooks.body import close, closing, wrapped_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

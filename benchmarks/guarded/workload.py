@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cronq.app.application import App
-from cronq.app.consuming import tasks_of
 from cronq.config import load
-from cronq.consumer.batch import BatchSize
-from cronq.consumer.leaving import Leaving
+from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.lifetime import Leaving
 from cronq.consumer.limits import MessageLimit, Progress
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.runtime.crew import tasks_of
 from cronq.supervisor import slots
 from wsgi_hooks import CronqMiddleware
 

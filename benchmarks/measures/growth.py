@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.figures import Figure, Section, Table, at_most
 from benchmarks.million import DELAYED, DONE, FAILED, READY, SPREAD, UNIQUE
 from benchmarks.places import work_directory
-from cronq.ids import new_id
-from cronq.message import Ack, Message
+from cronq.messages.ids import new_id
+from cronq.messages.message import Ack, Message
 from cronq.transports.base import Want
 from cronq.transports.sqlite import SqliteTransport
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from benchmarks.figures import Figure, Section, Table, at_most
 from benchmarks.million import DELAYED, DONE, FAILED, READY
 from benchmarks.places import work_directory
-from cronq.message import State
+from cronq.messages.message import State
 from cronq.transports.sqlite import SqliteTransport
-from cronq.transports.sqlite.counting import GLANCED_AT
+from cronq.transports.sqlite.counts import GLANCED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,36 +7,36 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
-from cronq.app.following import Following
-from cronq.app.outbox import Outbox, hold, opened
+from cronq.app.followers import Following
 from cronq.app.ref import Ref, Refs
 from cronq.app.registry import Registry
 from cronq.app.timetable import ScheduleOptions, Timetable, made
-from cronq.app.writing import Writer
-from cronq.call import Call
+from cronq.app.writer import Writer
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.errors import UsageError
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.host.state_dir import StateDir
-from cronq.routing import DEFAULT_QUEUE, queue_of_class
-from cronq.task import Delivery, Task, checked_names, name_of, options_of, with_queue_settings
+from cronq.messages.outbox import Outbox, hold, opened
+from cronq.tasks.call import Call
+from cronq.tasks.routing import DEFAULT_QUEUE, queue_of_class
+from cronq.tasks.task import Delivery, Task, checked_names, name_of, options_of, with_queue_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Concatenate
 
-    from cronq.app.schedules import Schedules
-    from cronq.app.testing import Box
+    from cronq.app.schedule_status import Schedules
     from cronq.app.workflows import Chain, Group
-    from cronq.batch import BatchTask
     from cronq.clock import Clock
     from cronq.config.settings import Settings
-    from cronq.context import Context
-    from cronq.message import Message
-    from cronq.retry import Retry
+    from cronq.messages.message import Message
+    from cronq.tasks.batch_task import BatchTask
+    from cronq.tasks.context import Context
+    from cronq.tasks.retry import Retry
+    from cronq.testing.box import Box
     from cronq.transports.base import Copy, Transport
     from cronq.transports.sync import SyncTransport
 
@@ -73,7 +73,7 @@ class App:
         self._policies: dict[tuple[str, str], Retry] = {}
         self._refs = Refs(self)
         if self.settings.webhooks:
-            from cronq.app.webhooks import add_to
+            from cronq.app.webhook_task import add_to
 
             add_to(self)
 
@@ -90,7 +90,7 @@ class App:
     @cached_property
     def transport(self) -> Transport:
         """The transport of the configuration, opened with the first message."""
-        from cronq.transports.from_url import make_transport
+        from cronq.transports.schemes import make_transport
 
         if self.settings.transport.startswith("sqlite:"):
             self.state.prepare()
@@ -140,8 +140,8 @@ class App:
         It is called with up to `size` of them, or with what has come within `wait_s` seconds of the first. What failed
         is tried again alone; `PartlyFailed` says that not all did. `options` are those of `task`.
         """
-        from cronq.app.batching import register_batch
-        from cronq.batch import Gather
+        from cronq.app.batch_registration import register_batch
+        from cronq.tasks.batch_task import Gather
 
         def register(function: Callable[Concatenate[list[T], ...], R]) -> BatchTask[T, R]:
             return register_batch(self, function, Gather(size, wait_s), name, options)
@@ -176,7 +176,7 @@ class App:
     @cached_property
     def schedules(self) -> Schedules:
         """What recurs: to look at, and to add to and remove from while the program runs."""
-        from cronq.app.schedules import Schedules
+        from cronq.app.schedule_status import Schedules
 
         return Schedules(self)
 
@@ -236,7 +236,7 @@ class App:
 
     def testing(self) -> Box:
         """Open a box for a test: `with app.testing() as box:` messages stay in it until the test runs them."""
-        from cronq.app.testing import Box
+        from cronq.testing.box import Box
 
         return Box(self)
 
@@ -291,7 +291,7 @@ class App:
             emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])
         emit("submitted", messages=[one for one in messages if one.id not in absorbed] if absorbed else messages)
         if self.settings.transport.startswith("sync:"):
-            from cronq.app.consuming import run_here
+            from cronq.runtime.crew import run_here
 
             run_here(self, cast("SyncTransport", self.transport))
 

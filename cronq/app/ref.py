@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from cronq.message import State
+from cronq.messages.message import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.app.application import App
-    from cronq.message import Message, Record
+    from cronq.messages.message import Message, Record
 
 
 class Ref:
@@ -72,7 +72,7 @@ class Ref:
         looks at `context.should_stop` has 5 seconds to end by itself; one that runs in a web process, or on another
         host, ends only by that.
         """
-        from cronq.app.stopping import stop
+        from cronq.supervisor.stop_request import stop
 
         return bool(stop(self._app.transport, [self.id]))
 

@@ -9,7 +9,7 @@ from cronq.errors import UnknownTaskError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cronq.task import Task
+    from cronq.tasks.task import Task
 
 
 class Registry:

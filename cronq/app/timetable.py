@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from cronq.app.termed import terms_for
+from cronq.app.call_terms import terms_for
 from cronq.errors import CronqError, UsageError
-from cronq.schedule import Schedule, validated
-from cronq.supervisor.recurring import declare
-from cronq.supervisor.stored import followed_by, installation_of, placed, schedule_of, to_store, under_terms
-from cronq.task import Delivery, Task, name_of
-from cronq.transports.schedules import CLOCK_WAS_WRONG_S, CODE, CONFIG, RUNTIME, StoredSchedule
+from cronq.schedules.schedule import Schedule, validated
+from cronq.schedules.spec import followed_by, installation_of, placed, schedule_of, to_store, under_terms
+from cronq.schedules.stored import CLOCK_WAS_WRONG_S, CODE, CONFIG, RUNTIME, StoredSchedule
+from cronq.supervisor.schedule_runner import declare
+from cronq.tasks.task import Delivery, Task, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cronq.app.application import App
-    from cronq.schedule import Missed
-    from cronq.terms import Terms
+    from cronq.schedules.schedule import Missed
+    from cronq.tasks.terms import Terms
 
 
 class ScheduleOptions(TypedDict, total=False):

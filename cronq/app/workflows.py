@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.progress import Many, One, WorkflowRef
-from cronq.call import Call
+from cronq.app.workflow_ref import Many, One, WorkflowRef
 from cronq.errors import UsageError
-from cronq.follow import MOST_BYTES, Follow, begun, carrying, read, written
-from cronq.ids import new_id
+from cronq.messages.follow import MOST_BYTES, Follow, begun, carrying, read, written
+from cronq.messages.ids import new_id
 from cronq.namedtuple import NamedTuple
+from cronq.tasks.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cronq.app.application import App
-    from cronq.app.progress import Node
-    from cronq.follow import Stage, Step
+    from cronq.app.workflow_ref import Node
+    from cronq.messages.follow import Stage, Step
 
 MOST_DEPTH = 20
 MOST_STEPS = 10_000

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cronq.cli import crontab
 from cronq.cli.common import app_of, bare_app, known_queues
 from cronq.cli.cronline import jobs
-from cronq.cli.storage import database_of
-from cronq.cli.words import count
+from cronq.cli.database import database_of
+from cronq.cli.text import count
 from cronq.errors import CronqError
 from cronq.namedtuple import NamedTuple
 
@@ -111,7 +111,7 @@ def _schedules(app: App) -> Iterator[Finding]:
 def _webhooks(app: App) -> Iterator[Finding]:
     """Say where each webhook's secret is, which is made now if need be: the receiver wants it before the first post."""
     for webhook in app.settings.webhooks:
-        from cronq.app.delivering import secret_path, secrets_of
+        from cronq.webhook.delivery import secret_path, secrets_of
 
         try:
             secrets_of(app, webhook)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.words import count, say
+from cronq.cli.text import count, say
 
 if TYPE_CHECKING:
     from cronq.transports.base import Copy

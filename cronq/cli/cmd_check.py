@@ -8,9 +8,9 @@ import click
 
 from cronq.cli.checks import Error, Fact, Warned, environment
 from cronq.cli.common import config_option, json_option, print_json, settings_of
-from cronq.cli.words import columns, print_lines, red, say, yellow
+from cronq.cli.text import columns, print_lines, red, say, yellow
 from cronq.config.advice import warnings
-from cronq.config.words import no_file
+from cronq.config.complaint_words import no_file
 from cronq.errors import ConfigError
 
 if TYPE_CHECKING:

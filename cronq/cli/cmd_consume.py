@@ -34,8 +34,8 @@ def command(
 
     Example: cronq consume --queue high --queue normal --time-limit 10m
     """
-    from cronq.app.assignment import ad_hoc, assignment
-    from cronq.app.launching import launch
+    from cronq.runtime.assignment import ad_hoc, assignment
+    from cronq.runtime.launcher import launch
 
     settings = settings_of(context)
     if targets and queues:

@@ -9,7 +9,7 @@ import click
 
 from cronq.cli import cronline, crontab
 from cronq.cli.common import config_option, settings_with_file
-from cronq.cli.words import say
+from cronq.cli.text import say
 from cronq.host.state_dir import StateDir
 
 if TYPE_CHECKING:

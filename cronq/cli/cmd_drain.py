@@ -12,7 +12,7 @@ import click
 
 from cronq import events
 from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
-from cronq.cli.words import count, say
+from cronq.cli.text import count, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,8 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
 
     Example: cronq drain --queue high --time-limit 10m
     """
-    from cronq.app.assignment import ad_hoc
-    from cronq.app.process import consume
+    from cronq.runtime.assignment import ad_hoc
+    from cronq.runtime.consumer_process import consume
 
     settings = settings_of(context)
     app = app_of(settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import app_of, config_option, duration, settings_of
-from cronq.cli.words import say
+from cronq.cli.text import say
 from cronq.errors import CronqError, UsageError
 from cronq.escape import escaped
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.app import App
-    from cronq.task import Prepared, Task
+    from cronq.tasks.task import Prepared, Task
 
 
 @click.command("enqueue")

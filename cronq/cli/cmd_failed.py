@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import bare_app, config_option, duration, json_option, print_json, settings_of
-from cronq.cli.portrait import as_data, attempts_made, error_line, show_record
-from cronq.cli.selecting import PAGE, SHOWN, Filters, chosen, failed, filter_options, pages
-from cronq.cli.words import count, print_lines, say, span, table
+from cronq.cli.message_portrait import as_data, attempts_made, error_line, show_record
+from cronq.cli.message_selection import PAGE, SHOWN, Filters, chosen, failed, filter_options, pages
+from cronq.cli.text import count, print_lines, say, span, table
 from cronq.errors import UsageError
 from cronq.escape import escaped
 from cronq.host.bell import ring
-from cronq.message import State
+from cronq.messages.message import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cronq.app import App
-    from cronq.message import Record
+    from cronq.messages.message import Record
 
 
 @click.group("failed", invoke_without_command=True)
@@ -101,7 +101,7 @@ def retry(
         raise UsageError("--edit: give the id of one message")
     found = chosen(app, ids, Filters(**options), everything)
     if edit:
-        from cronq.cli.editing import edited
+        from cronq.cli.argument_editor import edited
 
         body = edited(settings, failed(app, ids[0]).message)
         if body is None:

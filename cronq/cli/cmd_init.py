@@ -9,7 +9,7 @@ import click
 
 from cronq.cli.common import app_of, bare_app, config_option
 from cronq.cli.crontab import tick_line
-from cronq.cli.words import say
+from cronq.cli.text import say
 from cronq.config import load
 from cronq.config.file import NAME
 from cronq.config.kinds import is_import_path

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.portrait import as_data, attempts_made, show_record
-from cronq.cli.selecting import SHOWN, known, pages
-from cronq.cli.words import count, print_lines, say, span, table
+from cronq.cli.message_portrait import as_data, attempts_made, show_record
+from cronq.cli.message_selection import SHOWN, known, pages
+from cronq.cli.text import count, print_lines, say, span, table
 from cronq.escape import escaped
-from cronq.ids import enqueued_at
-from cronq.message import WAITING, State
-from cronq.reasons import in_words
+from cronq.messages.ids import enqueued_at
+from cronq.messages.message import WAITING, State
+from cronq.messages.reasons import in_words
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.app.stopping import Reach
-    from cronq.message import Record
+    from cronq.messages.message import Record
+    from cronq.supervisor.stop_request import Reach
 
 ONE_OF_MANY = "; a call of several messages ends when all of them are stopped"
 
@@ -124,7 +124,7 @@ def stop(context: click.Context, ids: tuple[str, ...]) -> int:
 
     Example: cronq messages stop 0195b4c8d7a37c008a1f0e6b1c2d3e4f
     """
-    from cronq.app.stopping import stop as stop_messages
+    from cronq.supervisor.stop_request import stop as stop_messages
 
     app = bare_app(settings_of(context))
     found = [known(app, one) for one in dict.fromkeys(ids)]  # now: the first may have ended before the last is told of
@@ -135,7 +135,7 @@ def stop(context: click.Context, ids: tuple[str, ...]) -> int:
 
 
 def _what_comes(reach: Reach | None, record: Record) -> str:
-    from cronq.app.stopping import Reach
+    from cronq.supervisor.stop_request import Reach
 
     if reach is None:
         return "is not being run" + (": `cronq messages cancel` removes it" if record.state in WAITING else "")

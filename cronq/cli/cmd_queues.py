@@ -16,12 +16,12 @@ from cronq.cli.common import (
     refuse_unknown_queues,
     settings_of,
 )
-from cronq.cli.storage import database_of, is_used
-from cronq.cli.words import ago, count, print_lines, say, span, table
+from cronq.cli.database import database_of, is_used
+from cronq.cli.text import ago, count, print_lines, say, span, table
 from cronq.errors import UsageError
 from cronq.host import marks
 from cronq.host.bell import ring
-from cronq.message import QueueCounts
+from cronq.messages.message import QueueCounts
 
 if TYPE_CHECKING:
     from cronq.app import App

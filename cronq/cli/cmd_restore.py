@@ -8,7 +8,7 @@ import click
 
 from cronq.cli.cmd_backup import as_data, contents
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.words import say
+from cronq.cli.text import say
 
 
 @click.command("restore")
@@ -24,7 +24,7 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
 
     Example: cronq restore /home/ada/backups/shop.db
     """
-    from cronq.app.restoring import restore
+    from cronq.runtime.restoration import restore
 
     app = bare_app(settings_of(context))
     app.state.prepare()

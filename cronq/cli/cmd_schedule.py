@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import app_of, config_option, json_option, print_json, settings_of
-from cronq.cli.words import at_zoned, count, print_lines, red, say, table
+from cronq.cli.text import at_zoned, count, print_lines, red, say, table
 from cronq.errors import CronqError, UsageError
 from cronq.escape import escaped
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cronq.app import App
-    from cronq.app.schedules import ScheduleStatus
-    from cronq.message import Message
-    from cronq.transports.schedules import StoredSchedule
+    from cronq.app.schedule_status import ScheduleStatus
+    from cronq.messages.message import Message
+    from cronq.schedules.stored import StoredSchedule
 
 
 @click.group("schedule", invoke_without_command=True)
@@ -117,8 +117,8 @@ def _named(name: str, stored: Sequence[StoredSchedule]) -> StoredSchedule:
 
 
 def _run(app: App, one: StoredSchedule) -> Message:
+    from cronq.schedules.spec import message_of
     from cronq.supervisor.firing import run_now
-    from cronq.supervisor.stored import message_of
 
     if not app.settings.transport.startswith("sync:"):
         return run_now(app, one)

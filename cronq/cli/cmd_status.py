@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.screen import as_data, screen
-from cronq.cli.words import print_lines
-from cronq.config.words import no_file
+from cronq.cli.status_screen import as_data, screen
+from cronq.cli.text import print_lines
+from cronq.config.complaint_words import no_file
 from cronq.errors import UsageError
 from cronq.supervisor.status import Status, look
 from cronq.supervisor.troubles import troubles
@@ -65,7 +65,7 @@ def _watch(app: App) -> int:
 
 def _look(app: App) -> Status:
     """Look without leaving a trace: what was never used is empty, and need not be made for that."""
-    from cronq.cli.storage import is_used
+    from cronq.cli.database import is_used
 
     if not is_used(app.settings):
         return look(app.settings, app.state, [], app.clock)

@@ -10,13 +10,13 @@ import click
 
 from cronq import events
 from cronq.cli.common import config_option, duration, settings_of
-from cronq.cli.words import at, count, say, span
+from cronq.cli.text import at, count, say, span
 from cronq.config.durations import format_duration
 from cronq.errors import CronqError
-from cronq.holder import Holder
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, replace_text
+from cronq.messages.holder import Holder
 from cronq.supervisor import slots
 from cronq.supervisor.tick import paused_until
 

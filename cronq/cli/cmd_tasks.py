@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import app_of, config_option, json_option, known_queues, print_json, settings_with_file
-from cronq.cli.storage import is_used
-from cronq.cli.words import count, print_lines, say, table
+from cronq.cli.database import is_used
+from cronq.cli.text import count, print_lines, say, table
 from cronq.errors import UnknownTaskError, UsageError
 from cronq.host.bell import ring
-from cronq.routing import DEFAULT_QUEUE
+from cronq.tasks.routing import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cronq.app import App
-    from cronq.task import Task
+    from cronq.tasks.task import Task
 
 _SHOWN = ("timeout_s", "inline", "ack_first", "result_ttl_s", "unique", "debounce_s", "max_running", "rate", "isolated")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.common import config_option, settings_of
-from cronq.cli.ticking import attempt, make_supervisor, tick_once
-from cronq.cli.words import count, say
+from cronq.cli.text import count, say
+from cronq.cli.tick_road import attempt, make_supervisor, tick_once
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -52,8 +52,8 @@ def _tick_and_wait(settings: Settings) -> int:
 
 def _tick_and_consume(settings: Settings) -> int:
     """Tick without starting anything, then be the first consumer that it would have started."""
-    from cronq.app.assignment import assignment
-    from cronq.app.process import consume
+    from cronq.runtime.assignment import assignment
+    from cronq.runtime.consumer_process import consume
 
     plan, code = attempt(make_supervisor(settings, lambda command: True))
     started = [*plan.start, *plan.succeed] if plan else []
@@ -73,7 +73,7 @@ def _show_plan(settings: Settings) -> int:
 
 
 def _schedule_lines(supervisor: Supervisor) -> list[str]:
-    from cronq.supervisor.recurring import due_now
+    from cronq.supervisor.schedule_runner import due_now
 
     return [
         f"schedule {one.schedule.name}: "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import cronq
-from cronq.cli.complaint import complaint
+from cronq.cli.error_text import complaint
 from cronq.errors import CronqError
 from cronq.escape import escaped, escaped_lines
 

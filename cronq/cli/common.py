@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cronq.config import load
+from cronq.config.complaint_words import no_file
 from cronq.config.durations import parse_duration
-from cronq.config.words import no_file
 from cronq.errors import ConfigError, CronqError, UsageError
 from cronq.escape import escaped
 
@@ -72,7 +72,7 @@ def app_of(settings: Settings) -> App:
 
     Raises ConfigError when the import fails, with the line of the project where it did.
     """
-    from cronq.app.loading import load_app
+    from cronq.runtime.app_loader import load_app
 
     try:
         with redirect_stdout(sys.stderr):

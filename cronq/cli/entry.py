@@ -33,7 +33,7 @@ def run(words: list[str]) -> int:
     try:
         return _run(words)
     except CronqError as error:
-        from cronq.cli.complaint import complaint
+        from cronq.cli.error_text import complaint
 
         sys.stderr.write(f"cronq: {complaint(error)}\n")
         return error.exit_code
@@ -50,11 +50,11 @@ def _run(words: list[str]) -> int:
     command, config = _short_road(words)
     if command == ["tick"]:
         gc.disable()  # no collection is worth its time in a process that lives for 20 ms
-        from cronq.cli.ticking import tick_once
+        from cronq.cli.tick_road import tick_once
 
         return tick_once(config)
     if len(command) > 1 and command[0] == "consume" and not any(word.startswith("-") for word in command):
-        from cronq.cli.consuming import consume_targets
+        from cronq.cli.consume_road import consume_targets
 
         return consume_targets(config, command[1:])
     from cronq.cli.commands import run

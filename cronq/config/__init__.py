@@ -9,7 +9,7 @@ from cronq.config.settings import Autoscale, Group, Inline, Queue, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cronq.config.loading import load
+    from cronq.config.loader import load
 
 __all__ = ["Autoscale", "Group", "Inline", "Queue", "Settings", "load"]
 
@@ -18,6 +18,6 @@ def __getattr__(name: str) -> object:
     """Import `load` when it is first used: a tick remembers what it read last time (remembered.py)."""
     if name != "load":
         raise AttributeError(f"module 'cronq.config' has no attribute {name!r}")
-    from cronq.config.loading import load
+    from cronq.config.loader import load
 
     return load

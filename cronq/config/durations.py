@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cronq.config.words import show
+from cronq.config.complaint_words import show
 
 HELP = 'write seconds (90), "90s", "10m", "2h", "1d", "1h30m" or ISO 8601 such as "PT10M"'
 NOT_A_NUMBER = float("nan")

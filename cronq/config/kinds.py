@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os.path
 
+from cronq.config.complaint_words import show, show_url
 from cronq.config.durations import format_duration, parse_duration
 from cronq.config.nodes import Kind
-from cronq.config.words import show, show_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def is_task_name(name: str) -> bool:
 
 def is_cron(expression: str) -> bool:
     """Tell whether it has the form of a cron expression. Its meaning is checked when it is stored: croniter is dear."""
-    from cronq.cron_text import every_s
+    from cronq.schedules.expression import every_s
 
     has_fields = len(expression.split()) in {5, 6} and CRON_LETTERS.issuperset(expression)
     return has_fields or expression in CRON_ALIASES or every_s(expression) is not None
@@ -272,7 +272,7 @@ def is_dotted_name(name: str) -> bool:
 
 def rate(value: object) -> str:
     """Return a rate as it is; raise ValueError, which says what is wrong with it."""
-    from cronq.rate import parse  # which imports re: seldom wanted
+    from cronq.messages.rate import parse  # which imports re: seldom wanted
 
     try:
         parse(value)

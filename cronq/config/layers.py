@@ -5,11 +5,11 @@ Each layer is checked on its own, so that a complaint names where the value was 
 
 from __future__ import annotations
 
+from cronq.config.complaint_words import key, show
 from cronq.config.file import read
 from cronq.config.keys import FILE
 from cronq.config.nodes import Place
 from cronq.config.variables import overrides
-from cronq.config.words import key, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

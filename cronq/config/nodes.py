@@ -7,7 +7,7 @@ Plain classes: as NamedTuples they would cost every tick half a millisecond.
 
 from __future__ import annotations
 
-from cronq.config.words import cut, key, meant, show
+from cronq.config.complaint_words import cut, key, meant, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cronq.config.complaint_words import meant, show
 from cronq.config.keys import CRON, TASK, URL
 from cronq.config.layers import place_of
 from cronq.config.nodes import BROKEN
 from cronq.config.settings import DEFAULT_QUEUES, Autoscale, Inline
-from cronq.config.words import meant, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

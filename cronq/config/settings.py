@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
-    from cronq.schedule import Schedule  # which most configurations have none of
-    from cronq.webhook import Webhook  # likewise
+    from cronq.schedules.schedule import Schedule  # which most configurations have none of
+    from cronq.webhook.subscription import Webhook  # likewise
 
     InlineMode = Literal["auto", "inline", "spawn", "off"]
     InlineWhen = Literal["absent", "unattended"]

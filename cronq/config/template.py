@@ -8,8 +8,8 @@ from cronq.config.durations import format_duration
 from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET, SCHEDULE, WEBHOOK
 from cronq.config.nodes import Kind
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Group, Inline, Queue, Settings
-from cronq.schedule import Schedule
-from cronq.webhook import Webhook
+from cronq.schedules.schedule import Schedule
+from cronq.webhook.subscription import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cronq.config.complaint_words import key, nearest
 from cronq.config.keys import MAIN
 from cronq.config.nodes import Place
-from cronq.config.words import key, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

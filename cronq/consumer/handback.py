@@ -8,9 +8,9 @@ from __future__ import annotations
 import marshal
 from typing import Any
 
-from cronq import attempts
-from cronq import message as messages
-from cronq.message import Message, Outcome
+from cronq.messages import attempts
+from cronq.messages import message as messages
+from cronq.messages.message import Message, Outcome
 
 
 def pack(outcome: Outcome) -> bytes:

@@ -7,11 +7,11 @@ from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from cronq.consumer.batch import TARGET_S
+from cronq.consumer.batch_size import TARGET_S
 from cronq.consumer.outcomes import interrupted, is_plain
 from cronq.errors import SyncError, TransportError
 from cronq.events import emit
-from cronq.message import Ack, Continue, Fail, Message, Outcome, Release
+from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
 from cronq.namedtuple import NamedTuple
 from cronq.transports.base import Want
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cronq.clock import Clock
-    from cronq.consumer.batch import BatchSize
-    from cronq.consumer.leaving import Leaving
+    from cronq.consumer.batch_size import BatchSize
+    from cronq.consumer.lifetime import Leaving
     from cronq.consumer.limits import Progress
     from cronq.consumer.post import Post
     from cronq.consumer.rest import NoRest, Rest
     from cronq.consumer.runner import Call, Runner
-    from cronq.rate import Rate
+    from cronq.messages.rate import Rate
     from cronq.transports.base import Transport
 
 SHARE_AFTER_S = 2 * TARGET_S  # a batch that takes so long was misjudged: others may have what is left of it
@@ -195,7 +195,7 @@ class Consumer:
 
         Those that are no plain acks come last, so that all is settled before something else starts.
         """
-        from cronq.consumer.together import prepared
+        from cronq.consumer.batch_call import prepared
 
         waiting, self._waiting = self._waiting, deque()  # share() finds them before or after this, never between
         others = [waiting.popleft() for _ in range(min(len(waiting), call.task.gather - 1))]

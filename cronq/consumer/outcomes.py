@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cronq.attempts import Cause
 from cronq.errors import UsageError
 from cronq.events import emit
-from cronq.message import Ack, Continue, Fail, Message, Release
-from cronq.retry import Again
+from cronq.messages.attempts import Cause
+from cronq.messages.message import Ack, Continue, Fail, Message, Release
+from cronq.tasks.retry import Again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.cursor import Later
-    from cronq.message import Outcome
-    from cronq.retry import Retry
-    from cronq.task import Task
+    from cronq.messages.message import Outcome
+    from cronq.tasks.cursor import Later
+    from cronq.tasks.retry import Retry
+    from cronq.tasks.task import Task
 
 Concluded = TypeVar("Concluded", Ack, Fail)
 
@@ -71,7 +71,7 @@ def concluded(outcome: Concluded, held: Sequence[Message] = (), now: float = 0.0
     """Return an outcome with all that follows it."""
     if not outcome.message.follow:
         return outcome._replace(then=tuple(held)) if held else outcome
-    from cronq.follow import concluded as with_what_follows
+    from cronq.messages.follow import concluded as with_what_follows
 
     return with_what_follows(outcome, held, now)
 
@@ -86,7 +86,7 @@ def is_plain(outcome: Outcome) -> bool:
 def _next_takes_result(message: Message) -> bool:
     if not message.follow:
         return False
-    from cronq.follow import read
+    from cronq.messages.follow import read
 
     stages = read(message.follow).stages
     return bool(stages) and any(step.into for step in stages[0])

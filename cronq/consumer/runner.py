@@ -5,22 +5,22 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from cronq.attempts import EXPIRED, TIMED_OUT, Cause
 from cronq.consumer import hooks
 from cronq.consumer.alarm import NoTimer, Timer
-from cronq.consumer.durations import Durations
 from cronq.consumer.leftovers import look
-from cronq.consumer.outbox import NoOutbox, Outbox
 from cronq.consumer.outcomes import cause_of, concluded, failed, goes_on, succeeded
+from cronq.consumer.run_times import Durations
 from cronq.consumer.slices import ending_in_time, last_look
 from cronq.consumer.stops import Stops
-from cronq.context import Context
-from cronq.cursor import Later
+from cronq.consumer.task_outbox import NoOutbox, Outbox
 from cronq.errors import BodyError, TaskStopped, TaskTimeout, UnknownTaskError, UsageError
 from cronq.events import emit
 from cronq.host.process import PRESSURE, peak_mb
-from cronq.message import Ack, Continue, Fail, Message, Outcome, Release
+from cronq.messages.attempts import EXPIRED, TIMED_OUT, Cause
+from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
 from cronq.namedtuple import NamedTuple
+from cronq.tasks.context import Context
+from cronq.tasks.cursor import Later
 from cronq.transports.base import stopped
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cronq.clock import Clock
-    from cronq.consumer.isolated import Isolation, Terms
+    from cronq.consumer.batch_call import Ending
+    from cronq.consumer.isolation import Isolation, Terms
     from cronq.consumer.leftovers import Leftovers
-    from cronq.consumer.together import Ending
-    from cronq.retry import Retry
-    from cronq.task import Task
+    from cronq.tasks.retry import Retry
+    from cronq.tasks.task import Task
 
 NO_ROOM_WAIT_S = 10.0  # before an isolated message for which no process could be had is tried again
 
@@ -120,7 +120,7 @@ class Runner:
     def _body(self, message: Message) -> bytes:
         if message.waits_for is None or not message.follow:
             return message.body
-        from cronq.follow import gathered
+        from cronq.messages.follow import gathered
 
         return gathered(message, self._tasks.results(message.waits_for)).body
 
@@ -151,7 +151,7 @@ class Runner:
 
         What the call has enqueued goes with the first ack, and is dropped when there is none.
         """
-        from cronq.consumer.together import Together
+        from cronq.consumer.batch_call import Together
 
         together = Together(prepared)
         for message in together.messages:

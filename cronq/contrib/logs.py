@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cronq import events
-from cronq.host.wording import words_for
+from cronq.host.event_words import words_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.scope import use_isolation_scope
 
 from cronq import events
-from cronq.context import headers_of
 from cronq.errors import RetryLater
+from cronq.tasks.context import headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sentry_sdk.scope import Scope
 
     from cronq.app import App
-    from cronq.context import Context
-    from cronq.message import Message
+    from cronq.messages.message import Message
+    from cronq.tasks.context import Context
 
 FILTERED = "[Filtered]"
 FLUSH_S = 2.0
@@ -79,7 +79,7 @@ class Reports:
 
     def _report(self, message: Message, error: BaseException | str, scope: Scope | None, *, is_final: bool) -> None:
         with use_isolation_scope(scope or sentry_sdk.get_isolation_scope().fork()), sentry_sdk.new_scope() as current:
-            current.set_tags({"cronq.task": message.task, "cronq.queue": message.queue, "cronq.final": is_final})
+            current.set_tags({"cronq.tasks.task": message.task, "cronq.queue": message.queue, "cronq.final": is_final})
             current.set_transaction_name(message.task, source="task")
             current.set_context("cronq", self._facts(message))
             current.add_event_processor(self._without_locals)

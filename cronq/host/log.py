@@ -24,7 +24,7 @@ class EventLog:
 
     def __call__(self, name: str, facts: Mapping[str, object]) -> None:
         if self._words is None:
-            from cronq.host.wording import words_for
+            from cronq.host.event_words import words_for
 
             self._words = words_for
         words = self._words(name, facts)

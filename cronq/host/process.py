@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cronq.holder import Holder
+from cronq.messages.holder import Holder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cronq.errors import TransportError, UsageError
 from cronq.events import emit
+from cronq.schedules.spec import message_of, schedule_of
+from cronq.schedules.stored import Fired, Firing
 from cronq.supervisor import interval
-from cronq.supervisor.stored import message_of, schedule_of
-from cronq.transports.schedules import Fired, Firing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.config.settings import Settings
     from cronq.host.state_dir import StateDir
-    from cronq.message import Message
+    from cronq.messages.message import Message
+    from cronq.schedules.stored import StoredSchedule
     from cronq.transports.base import Transport
-    from cronq.transports.schedules import StoredSchedule
 else:
     Protocol = object  # the tick does without typing
 
@@ -52,7 +52,7 @@ def fire_due(place: Place, stored: Sequence[StoredSchedule]) -> None:
 
 def firing_of(place: Place, one: StoredSchedule, now: float) -> Firing:
     """Return what firing a due schedule means now."""
-    from cronq.schedule import ON_TIME_S, due, next_at
+    from cronq.schedules.schedule import ON_TIME_S, due, next_at
 
     schedule = schedule_of(one)
     period_s = interval.current(place.state.ticks, place.settings.interval_s)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cronq.namedtuple import NamedTuple
-from cronq.scale import Demand, desired, missing
 from cronq.supervisor.backoff import Backoff, judge
 from cronq.supervisor.interval import life_s
+from cronq.supervisor.scale import Demand, desired, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cronq.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT
 from cronq.events import emit
-from cronq.holder import Holder
 from cronq.host.process import boot_id, host_name, runs
+from cronq.messages.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT
+from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.slots import Seen
 from cronq.transports.base import Evidence
@@ -118,8 +118,8 @@ def _cause(holder: Holder, note: SlotNote | None, boot: str, overdue: Collection
         return HOST_RESTARTED, f"the host was restarted while {who} ran it"
     if str(holder) in overdue:
         return TIMED_OUT, f"{who} was ended by the tick: its message ran past its timeout, and it did not react"
-    from cronq.causes import Memory, of_silent_death
-    from cronq.host.memory import oom_kills
+    from cronq.host.control_group import oom_kills
+    from cronq.messages.causes import Memory, of_silent_death
 
     if note is None:
         return of_silent_death(who, Memory())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from cronq.cron_text import is_sub_minute
 from cronq.errors import TransportError
 from cronq.events import emit
+from cronq.schedules.expression import is_sub_minute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cronq.schedules.stored import StoredSchedule
     from cronq.supervisor.firing import Place
-    from cronq.transports.schedules import StoredSchedule
 
 LOOK_EVERY_S = 10.0
 

@@ -6,11 +6,11 @@ import os
 import time
 from itertools import count
 
-from cronq.attempts import KILLED
 from cronq.errors import StateDirError
-from cronq.holder import Holder
 from cronq.host import locks
 from cronq.host.process import identity, memory_mb, runs
+from cronq.messages.attempts import KILLED
+from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
 from cronq.transports.base import Evidence
 
@@ -125,12 +125,12 @@ class Slot:
 
     def bound_memory(self, limit_mb: float | None) -> None:
         """Note with the next `begin` what memory there is: `limit_mb`, or less if the control group has less."""
-        from cronq.host import memory
+        from cronq.host import control_group
 
-        group = memory.own_group()
-        limits = [limit for limit in (limit_mb, memory.limit_mb(group)) if limit is not None]
+        group = control_group.own_group()
+        limits = [limit for limit in (limit_mb, control_group.limit_mb(group)) if limit is not None]
         self._note = self._note._replace(
-            limit_mb=min(limits, default=0.0), memory_group=group, oom_kills=memory.oom_kills(group)
+            limit_mb=min(limits, default=0.0), memory_group=group, oom_kills=control_group.oom_kills(group)
         )
 
     def look_at_memory(self) -> float:

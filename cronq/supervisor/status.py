@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.config.settings import Group, Settings
     from cronq.host.state_dir import StateDir
-    from cronq.message import QueueCounts
+    from cronq.messages.message import QueueCounts
     from cronq.supervisor.backoff import Backoff
     from cronq.supervisor.slots import Seen, SlotNote
 
@@ -191,7 +191,7 @@ def _memory_mb(pid: int) -> float | None:
 
 def _all_queues(settings: Settings, counts: Sequence[QueueCounts]) -> list[QueueCounts]:
     """Return the counts of every queue that is served or holds anything, the most important first."""
-    from cronq.message import QueueCounts
+    from cronq.messages.message import QueueCounts
 
     by_name = {one.queue: one for one in counts}
     served = [queue for group in settings.groups for queue in group.queues]

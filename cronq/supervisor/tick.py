@@ -9,10 +9,10 @@ from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.state_dir import read_text
 from cronq.namedtuple import NamedTuple
-from cronq.supervisor import backoff, interval, overdue, slots
+from cronq.supervisor import backoff, interval, overdue_list, slots
+from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.plan import Plan, Sight, decide
 from cronq.supervisor.rescue import find_dead, rescue, strays
-from cronq.supervisor.tidy import tidy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _enqueue_recurring(supervisor: Supervisor, from_cron: bool) -> None:
     """
     stored = supervisor.transport.schedules()
     if stored or supervisor.settings.schedules:
-        from cronq.supervisor.recurring import run_due
+        from cronq.supervisor.schedule_runner import run_due
 
         run_due(supervisor, stored, from_cron)
 
@@ -88,7 +88,7 @@ def see(supervisor: Supervisor) -> Sight:
     held = supervisor.transport.held()  # before the slots: see find_dead
     seen = slots.survey(state)
     by_name = {one.name: one for one in seen}
-    signalled = overdue.read(state)
+    signalled = overdue_list.read(state)
     dead = find_dead(held, by_name, clock.now(), signalled)
     rescuable = {one.held.holder: one.held.messages for one in dead}
     return Sight(
@@ -161,7 +161,7 @@ def _stop_overdue(state: StateDir, plan: Plan) -> None:
         if process.send(stop.note.holder, number):
             emit("stopped", signal=number.name, holder=stop.note.holder, reason=stop.reason)
             told[str(stop.note.holder)] = stop.told_at
-    overdue.write(state, told)
+    overdue_list.write(state, told)
 
 
 def paused_until(state: StateDir) -> float:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from types import MappingProxyType
 
-from cronq.attempts import KILLED, STOPPED, Cause
 from cronq.errors import UsageError
-from cronq.message import UNLIMITED, Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
+from cronq.messages.attempts import KILLED, STOPPED, Cause
+from cronq.messages.message import UNLIMITED, Ack, Fail, Message, Outcome, QueueCounts, Record, Release, State
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # which most ticks need none of
     from collections.abc import Callable, Mapping, Sequence
 
-    from cronq.rate import Rate
-    from cronq.transports.schedules import Fired, Firing, StoredSchedule
+    from cronq.messages.rate import Rate
+    from cronq.schedules.stored import Fired, Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
     Shown = Callable[[Mapping[str, str]], object]
@@ -30,7 +30,7 @@ class Want(NamedTuple):
 
     `until` is the wall time at which the reservation lapses for *other hosts* (on the holder's own host its
     kernel lock decides), `position` numbers the first message reserved. Messages of `without_tasks` are left there.
-    `rates` are those in force, by name (`cronq.reasons`); what waits for another one need wait no longer.
+    `rates` are those in force, by name (`cronq.messages.reasons`); what waits for another one need wait no longer.
     `is_expected`: one has just been seen, or announced by a bell, so a transport need not look before it takes.
     """
 
@@ -68,8 +68,8 @@ class Evidence(NamedTuple):
     Its messages with a position below `finished_below` had finished and are acked; the one at `running` had started.
     When this is `certain` (noted by the dead itself since the last boot), all others never started, and their
     attempt is taken back; otherwise any of them may have started, and the attempt counts.
-    `error_class` says in one word what `cause` says for people (cronq.attempts). `prefix` is what names have in storage
-    and nobody is told.
+    `error_class` says in one word what `cause` says for people (`messages.attempts`). `prefix` is what names have in
+    storage and nobody is told.
     """
 
     cause: str
@@ -126,7 +126,7 @@ def stopped(message: Message, meanwhile: str) -> Fail:
 def _with_what_follows(fail: Fail, prefix: str) -> Fail:
     if not fail.message.follow:
         return fail
-    from cronq.follow import concluded
+    from cronq.messages.follow import concluded
 
     return concluded(fail, prefix=prefix)
 

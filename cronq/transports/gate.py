@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cronq import reasons
+from cronq.messages import reasons
+from cronq.messages.rate import Meter
 from cronq.namedtuple import NamedTuple
-from cronq.rate import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from cronq.message import Message
-    from cronq.rate import Rate
+    from cronq.messages.message import Message
+    from cronq.messages.rate import Rate
 
 
 class Candidate(NamedTuple):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cronq.message import State
+from cronq.messages.message import State
 from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
-    from cronq.message import Record
+    from cronq.messages.message import Record
 
 
 class Selection(NamedTuple):

@@ -6,17 +6,17 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cronq.message import State
+from cronq.messages.message import State
 from cronq.transports.base import do_nothing
-from cronq.transports.memory import MemoryTransport
+from cronq.transports.memory.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
-    from cronq.message import Message
+    from cronq.messages.message import Message
     from cronq.transports.base import Shown
-    from cronq.transports.memory_rows import Row
+    from cronq.transports.memory.rows import Row
 
 
 class SyncTransport(MemoryTransport):

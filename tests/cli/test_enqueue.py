@@ -7,7 +7,7 @@ import pytest
 
 from cronq.cli.cmd_enqueue import read_arguments
 from cronq.errors import UsageError
-from cronq.message import State
+from cronq.messages.message import State
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

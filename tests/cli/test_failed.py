@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.attempts import Cause
-from cronq.ids import new_id
-from cronq.message import Fail, Message, Release, State
+from cronq.messages.attempts import Cause
+from cronq.messages.ids import new_id
+from cronq.messages.message import Fail, Message, Release, State
 from cronq.transports.base import Want
 from cronq.transports.selection import Selection
 
@@ -187,11 +187,11 @@ def test_a_bulk_retry_is_paced(shop: Shell) -> None:
 def test_pacing_goes_on_from_one_transaction_to_the_next(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
-    from cronq.cli import cmd_failed, commands, selecting
+    from cronq.cli import cmd_failed, commands, message_selection
 
     ids = [give_up(shop) for _ in range(5)]
     monkeypatch.setattr(cmd_failed, "PAGE", 2)
-    monkeypatch.setattr(selecting, "PAGE", 2)
+    monkeypatch.setattr(message_selection, "PAGE", 2)
     words = ["--config", str(shop.config), "failed", "retry", "--all", "--every", "10"]
     assert CliRunner().invoke(commands.cli, words).output == "put 5 messages back, one every 10s\n"
     times = [shop.app().transport.find(one).message.available_at for one in ids]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.schedule import Schedule
+from cronq.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from tests.config.conftest import Loading, Refusing

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.webhook import Webhook
+from cronq.webhook.subscription import Webhook
 
 if TYPE_CHECKING:
     from pathlib import Path

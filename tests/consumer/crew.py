@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.consuming import tasks_of
-from cronq.consumer.batch import BatchSize
-from cronq.consumer.leaving import Leaving
+from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.lifetime import Leaving
 from cronq.consumer.limits import Progress
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.errors import TransportError
-from cronq.transports.memory import MemoryTransport
+from cronq.runtime.crew import tasks_of
+from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
 from tests.making import ME, app
 

@@ -5,9 +5,9 @@ from enum import Enum, IntEnum
 
 import pytest
 
-from cronq.attempts import Cause
 from cronq.consumer.handback import pack, unpack
-from cronq.message import UNTIL_DONE, Ack, Continue, Fail, Release
+from cronq.messages.attempts import Cause
+from cronq.messages.message import UNTIL_DONE, Ack, Continue, Fail, Release
 from tests.making import message
 
 MINE = message(body=b"x" * 1000)

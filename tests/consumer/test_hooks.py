@@ -4,9 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from cronq.message import Ack, Release
+from cronq.messages.message import Ack, Release
 from tests.consumer.crew import Crew
-from tests.consumer.isolating import Cell
+from tests.consumer.isolation_helpers import Cell
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from cronq.consumer.leftovers import Leftovers, look
-from tests.consumer.isolating import Cell
+from tests.consumer.isolation_helpers import Cell
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import errno
 import pytest
 
 from cronq.errors import GiveUp, RetryLater, SyncError, TransportError
-from cronq.message import State
-from cronq.retry import Retry
+from cronq.messages.message import State
+from cronq.tasks.retry import Retry
 from cronq.transports.base import Evidence
 from tests.consumer.crew import Crew, pressure
 from tests.making import message

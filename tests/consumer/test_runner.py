@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 
 from cronq import Context, GiveUp, Retry, RetryLater, TaskTimeout
-from cronq.app.consuming import tasks_of
-from cronq.attempts import Cause
 from cronq.config.settings import Queue
 from cronq.consumer.runner import Call, Runner
-from cronq.message import Ack, Fail, Release
+from cronq.messages.attempts import Cause
+from cronq.messages.message import Ack, Fail, Release
+from cronq.runtime.crew import tasks_of
 from tests.clocks import FakeClock
 from tests.making import app, message
 

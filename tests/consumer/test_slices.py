@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from cronq import Context  # noqa: TC001 - read when the task is registered
-from cronq.app.consuming import tasks_of
-from cronq.consumer.batch import BatchSize
-from cronq.consumer.leaving import Leaving
+from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.lifetime import Leaving
 from cronq.consumer.limits import Progress, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.runtime.crew import tasks_of
 from tests.clocks import FakeClock
 from tests.making import app
 

@@ -11,8 +11,8 @@ import pytest
 from cronq import Context, TaskStopped, TransportError
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.stops import GRACE_S, LOOK_S, Stops
-from cronq.message import State
-from cronq.retry import Retry, Stop
+from cronq.messages.message import State
+from cronq.tasks.retry import Retry, Stop
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
 from tests.waiting import wait_until

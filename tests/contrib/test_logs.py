@@ -7,7 +7,7 @@ import pytest
 from cronq import Retry
 from cronq.contrib.logs import to_logging
 from cronq.events import emit
-from cronq.host.wording import words_for
+from cronq.host.event_words import words_for
 from tests.making import app as make_app
 from tests.making import message
 
@@ -60,9 +60,9 @@ def test_another_logger_may_be_named(caplog):
 
 def test_every_level_is_of_an_event_that_has_words():
     from cronq.contrib import logs
-    from cronq.host import wording
+    from cronq.host import event_words
 
-    assert set(logs._LEVELS) <= set(wording._WORDS)
+    assert set(logs._LEVELS) <= set(event_words._WORDS)
 
 
 def test_a_failing_task_in_a_box_is_logged(lines):

@@ -119,7 +119,7 @@ def test_a_message_that_is_given_up_is_reported_once_with_what_it_was(app, box, 
         "max_attempts": 3,
         "headers": {"user": "ada", "Authorization": "[Filtered]"},
     }
-    assert (event["tags"]["cronq.task"], event["transaction"]) == ("shop.fail", "shop.fail")
+    assert (event["tags"]["cronq.tasks.task"], event["transaction"]) == ("shop.fail", "shop.fail")
 
 
 def test_arguments_are_nowhere_in_a_report(app, box, task, reported):

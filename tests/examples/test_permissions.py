@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cronq import GiveUp
-from cronq.supervisor.stored import message_of
-from cronq.transports.schedules import StoredSchedule
+from cronq.schedules.spec import message_of
+from cronq.schedules.stored import StoredSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from cronq.holder import Holder
 from cronq.host import locks, process
+from cronq.messages.holder import Holder
 from tests.processes import says
 from tests.waiting import wait_until
 

@@ -18,14 +18,14 @@ import time
 import uuid  # noqa: TC003
 from typing import TYPE_CHECKING, Any
 
-from cronq.codec import Codec
 from cronq.config import load
 from cronq.config.durations import parse_duration
 from cronq.errors import CronqError
-from cronq.holder import Holder
-from cronq.host.wording import words_for
-from cronq.schedule import Schedule, next_at, validated
+from cronq.host.event_words import words_for
+from cronq.messages.holder import Holder
+from cronq.schedules.schedule import Schedule, next_at, validated
 from cronq.supervisor import slots
+from cronq.tasks.codec import Codec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -62,7 +62,7 @@ set -e
 """
 
 ON_A_NETWORK = """
-import cronq.transports.sqlite.connection as connection
+import cronq.transports.sqlite.connections as connection
 connection.type_of = lambda path: "nfs4"
 """
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cronq.app.consuming import tasks_of
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.consumer.runner import Runner
 from cronq.errors import CronqError
-from cronq.host.wording import words_for
-from cronq.message import Fail, State
+from cronq.host.event_words import words_for
+from cronq.messages.message import Fail, State
+from cronq.runtime.crew import tasks_of
 from cronq.supervisor import backoff, interval, slots
 from cronq.transports.base import Want
 from tests import forked

@@ -18,12 +18,12 @@ import pytest
 
 from cronq.clock import SystemClock
 from cronq.host.state_dir import StateDir
-from cronq.message import Ack
+from cronq.messages.message import Ack
+from cronq.supervisor.cleanup import PRUNED_AT_ONCE, tidy
 from cronq.supervisor.status import look
-from cronq.supervisor.tidy import PRUNED_AT_ONCE, tidy
 from cronq.transports.base import Want
 from cronq.transports.sqlite import SqliteTransport
-from cronq.transports.sqlite.counting import GLANCED_AT
+from cronq.transports.sqlite.counts import GLANCED_AT
 from tests.making import message, settings
 
 if TYPE_CHECKING:

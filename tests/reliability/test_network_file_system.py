@@ -28,7 +28,7 @@ pytestmark = [
 
 WORK = """
 import sys
-from cronq.message import Ack
+from cronq.messages.message import Ack
 from cronq.transports.base import Want
 from cronq.transports.sqlite import SqliteTransport
 from tests.making import message

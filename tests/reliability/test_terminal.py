@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.attempts import Cause
 from cronq.host.state_dir import StateDir
-from cronq.ids import new_id
-from cronq.message import Fail, Message
+from cronq.messages.attempts import Cause
+from cronq.messages.ids import new_id
+from cronq.messages.message import Fail, Message
 from cronq.supervisor import slots
 from cronq.supervisor.slots import BROKEN
 from cronq.transports.base import Want

@@ -18,7 +18,7 @@ from cronq.supervisor.slots import CONSUMING, Seen, survey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.holder import Holder
+    from cronq.messages.holder import Holder
 
 EVERY_S = 0.02
 

@@ -192,7 +192,7 @@ class Project:
         return not pids
 
     def fails_of(self, task: str) -> list[str]:
-        from cronq.message import State
+        from cronq.messages.message import State
 
         return [str(one.error) for one in self.app.transport.browse(State.FAILED) if one.message.task == task]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cronq.config.settings import Autoscale, Group, Settings
-from cronq.holder import Holder
+from cronq.messages.holder import Holder
 from cronq.supervisor.backoff import Backoff
 from cronq.supervisor.plan import Sight
 from cronq.supervisor.slots import CONSUMING, Seen, SlotNote

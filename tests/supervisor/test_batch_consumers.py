@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq import Retry
-from cronq.message import State
+from cronq.messages.message import State
 from tests.supervisor.project import HEAD, WOKEN, Project
 from tests.waiting import wait_until
 

@@ -12,13 +12,13 @@ from freezegun import freeze_time
 
 from cronq.clock import SystemClock
 from cronq.host.state_dir import StateDir
-from cronq.message import Ack
-from cronq.schedule import Schedule
-from cronq.supervisor.recurring import run_due
+from cronq.messages.message import Ack
+from cronq.schedules.schedule import Schedule
+from cronq.supervisor.schedule_runner import run_due
 from cronq.supervisor.second_hand import SecondHand
 from cronq.supervisor.tick import Supervisor
 from cronq.transports.base import Want
-from cronq.transports.memory import MemoryTransport
+from cronq.transports.memory.transport import MemoryTransport
 from tests import making
 
 NIGHTS = [

@@ -10,7 +10,7 @@ import pytest
 from cronq import Retry
 from cronq.clock import SystemClock
 from cronq.host.process import start_of
-from cronq.message import State
+from cronq.messages.message import State
 from cronq.supervisor.plan import KILL_AFTER_S
 from cronq.supervisor.tick import Supervisor, tick
 from tests.supervisor.project import Project

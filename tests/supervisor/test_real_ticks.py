@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cronq.host import locks, process
-from cronq.message import State
+from cronq.messages.message import State
 from cronq.supervisor import backoff, slots
 from tests.supervisor.project import CONFIG, SUCCEEDED, WOKEN, Project
 from tests.waiting import has_ended, wait_until

@@ -7,11 +7,11 @@ import pytest
 
 from cronq import events
 from cronq.host import process
-from cronq.message import Message, State
+from cronq.messages.message import Message, State
 from cronq.supervisor.rescue import Dead, find_dead, rescue, strays
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Seen, SlotNote
 from cronq.transports.base import Evidence, Held, Want
-from cronq.transports.memory import MemoryTransport
+from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
 from tests.making import message
 from tests.processes import says
@@ -19,7 +19,7 @@ from tests.processes import says
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.holder import Holder
+    from cronq.messages.holder import Holder
 
 NOW = 1_000_000.0
 GONE = 2**22 + 7

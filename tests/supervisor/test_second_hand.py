@@ -6,17 +6,18 @@ import os
 
 import pytest
 
-from cronq import cron_times, events
+from cronq import events
 from cronq.errors import TransportError
 from cronq.host.state_dir import StateDir
-from cronq.message import Ack, State
-from cronq.schedule import Schedule
+from cronq.messages.message import Ack, State
+from cronq.schedules import times
+from cronq.schedules.schedule import Schedule
+from cronq.schedules.spec import installation_of, placed, to_store
+from cronq.schedules.stored import CODE
 from cronq.supervisor.second_hand import LOOK_EVERY_S, SecondHand
-from cronq.supervisor.stored import installation_of, placed, to_store
 from cronq.supervisor.tick import Supervisor
 from cronq.transports.base import Want
-from cronq.transports.memory import MemoryTransport
-from cronq.transports.schedules import CODE
+from cronq.transports.memory.transport import MemoryTransport
 from tests import making
 from tests.clocks import FakeClock
 
@@ -175,14 +176,14 @@ def test_a_zone_that_the_host_has_lost_stops_that_schedule_only(home, told, monk
     site = Site(home, PULSE, PULSE._replace(name="berlin", tz="Europe/Berlin"))
     hand = SecondHand(site.place)
     hand.looked(False)
-    plain = cron_times.ZoneInfo
+    plain = times.ZoneInfo
 
     def some(key: str) -> object:
         if key == "Europe/Berlin":
             raise KeyError(key)
         return plain(key)
 
-    monkeypatch.setattr(cron_times, "ZoneInfo", some)
+    monkeypatch.setattr(times, "ZoneInfo", some)
     site.clock.advance(10)
     hand.looked(False)
     assert [one.refused is None for one in site.transport.schedules()] == [False, True]

@@ -10,7 +10,7 @@ import pytest
 
 from cronq import Retry
 from cronq.host.bell import ring
-from cronq.message import State
+from cronq.messages.message import State
 from tests.supervisor.project import CONFIG, HEAD, Project
 from tests.waiting import has_ended, wait_until
 

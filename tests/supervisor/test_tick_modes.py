@@ -82,7 +82,7 @@ args = {{ text = "daily" }}
 def test_an_idle_tick_with_schedules_compares_numbers_only(project):
     project.write("cronq.toml", CONFIG.replace("2s", "60s") + DAILY)
     project.started()
-    assert (EXPENSIVE | {"zoneinfo", "cronq.cron_times"}).intersection(imported_by_a_tick(project)) == set()
+    assert (EXPENSIVE | {"zoneinfo", "cronq.schedules.times"}).intersection(imported_by_a_tick(project)) == set()
     assert [one.name for one in project.app.transport.schedules()] == ["daily"]
 
 

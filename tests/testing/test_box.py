@@ -9,7 +9,7 @@ import pytest
 from freezegun import freeze_time
 
 from cronq import App, Context, CronqError, GiveUp, LowPriority, PartlyFailed, Retry, RetryLater, events
-from cronq.message import State
+from cronq.messages.message import State
 from tests.clocks import FakeClock
 from tests.making import app as make_app
 from tests.making import settings

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from cronq import RESULT, Context, Failure, GiveUp, PartlyFailed, Retry, events
-from cronq.message import State
+from cronq.messages.message import State
 from tests.making import app as make_app
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.attempts import KEPT, Cause
-from cronq.follow import Follow, Step, written
-from cronq.ids import new_id
-from cronq.message import UNTIL_DONE, Ack, Continue, Fail, Message, Release, State
+from cronq.messages.attempts import KEPT, Cause
+from cronq.messages.follow import Follow, Step, written
+from cronq.messages.ids import new_id
+from cronq.messages.message import UNTIL_DONE, Ack, Continue, Fail, Message, Release, State
 from cronq.transports.base import Evidence, Transport, Want
 from cronq.transports.selection import Selection
 from tests.clocks import FakeClock

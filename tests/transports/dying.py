@@ -6,7 +6,7 @@ DYING = """
 import sqlite3
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite import connection as module
-from cronq.transports.sqlite.opened import Connection
+from cronq.transports.sqlite.connection import Connection
 
 class Dying(Connection):
     left = int(sys.argv[2])

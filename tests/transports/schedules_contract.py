@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cronq.attempts import KILLED, Cause
-from cronq.message import Ack, Continue, Fail, Message, Release
+from cronq.messages.attempts import KILLED, Cause
+from cronq.messages.message import Ack, Continue, Fail, Message, Release
+from cronq.schedules.stored import CLOCK_WAS_WRONG_S, Fired, Firing, StoredSchedule
 from cronq.transports.base import Evidence
-from cronq.transports.schedules import CLOCK_WAS_WRONG_S, Fired, Firing, StoredSchedule
 from tests.making import message
 
 ME = "web1/high.0/100/5/boot0001"

@@ -6,12 +6,12 @@ from math import inf
 
 import pytest
 
-from cronq import reasons
-from cronq.ids import enqueued_at
-from cronq.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Release, State
-from cronq.rate import parse
+from cronq.messages import reasons
+from cronq.messages.ids import enqueued_at
+from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Release, State
+from cronq.messages.rate import parse
+from cronq.schedules.stored import Firing
 from cronq.transports.base import Evidence, Want
-from cronq.transports.schedules import Firing
 from tests.transports.contract import ME, OTHER, TransportContract, message
 from tests.transports.schedules_contract import schedule
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cronq.transports.memory import MemoryTransport
+from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sync import SyncTransport
 from tests.transports.terms_contract import TermsContract
 

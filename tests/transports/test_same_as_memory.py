@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cronq.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Message, Release, State
-from cronq.rate import parse
+from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Message, Release, State
+from cronq.messages.rate import parse
 from cronq.transports.base import Evidence, Want
-from cronq.transports.memory import MemoryTransport
+from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.rows import record_of
 from cronq.transports.sqlite.statements import RECORD

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from cronq.attempts import Cause
-from cronq.message import Ack, Fail, Message, Release, State
+from cronq.messages.attempts import Cause
+from cronq.messages.message import Ack, Fail, Message, Release, State
+from cronq.schedules.stored import CODE, RUNTIME, Fired, Firing, StoredSchedule
 from cronq.transports.base import Evidence, Want
-from cronq.transports.memory import MemoryTransport
-from cronq.transports.schedules import CODE, RUNTIME, Fired, Firing, StoredSchedule
+from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sqlite import SqliteTransport
 from tests.clocks import FakeClock
 from tests.making import message

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cronq.attempts import Cause
 from cronq.clock import SystemClock
 from cronq.errors import TransportError, UsageError
-from cronq.message import Ack, Fail, Message, Release, State
+from cronq.messages.attempts import Cause
+from cronq.messages.message import Ack, Fail, Message, Release, State
+from cronq.schedules.stored import StoredSchedule
 from cronq.transports.base import Want
-from cronq.transports.memory import MemoryTransport
-from cronq.transports.schedules import StoredSchedule
+from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.making import message
@@ -126,7 +126,7 @@ def test_the_live_connection_goes_on_after_a_copy_with_its_journal_and_locks(tra
 
 
 def test_a_copy_on_a_network_file_system_needs_no_write_ahead_log(transport, target, monkeypatch):
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: "nfs")
     transport.enqueue([message()])
     assert transport.backup(target).waiting == 1
 
@@ -136,8 +136,8 @@ def test_a_copy_on_a_network_file_system_needs_no_write_ahead_log(transport, tar
 
 PRODUCER = """
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Message
-from cronq.ids import new_id
+from cronq.messages.message import Message
+from cronq.messages.ids import new_id
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 returned = open(sys.argv[2], "a", buffering=1)
 while True:
@@ -148,7 +148,7 @@ while True:
 
 CONSUMER = """
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Ack
+from cronq.messages.message import Ack
 from cronq.transports.base import Want
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 ending, ended = (open(path, "a", buffering=1) for path in sys.argv[2:])
@@ -372,8 +372,8 @@ def test_a_copy_with_pages_of_another_size_is_restored(transport, live, target, 
 def test_processes_that_have_the_file_open_go_on_with_what_was_restored(transport, live, target, python):
     code = """
     from cronq.transports.sqlite import SqliteTransport
-    from cronq.message import Message
-    from cronq.ids import new_id
+    from cronq.messages.message import Message
+    from cronq.messages.ids import new_id
     transport = SqliteTransport(sys.argv[1])
     transport.enqueue([Message(new_id(), "high", "t", b"{}")])
     say("open")

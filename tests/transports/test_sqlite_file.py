@@ -17,16 +17,16 @@ import pytest
 from sqlite_utils import Database
 
 from cronq import events
-from cronq.attempts import Cause
 from cronq.errors import SyncError, TransportError
-from cronq.ids import new_id
-from cronq.message import Ack, Fail, Message, Release, State
+from cronq.messages.attempts import Cause
+from cronq.messages.ids import new_id
+from cronq.messages.message import Ack, Fail, Message, Release, State
+from cronq.schedules.stored import StoredSchedule
 from cronq.transports.base import Want
-from cronq.transports.schedules import StoredSchedule
 from cronq.transports.selection import Selection
-from cronq.transports.sqlite import SqliteTransport, connection, counting, filesystem
+from cronq.transports.sqlite import SqliteTransport, connections, counts, filesystem
+from cronq.transports.sqlite.pages import select
 from cronq.transports.sqlite.schema import migrations
-from cronq.transports.sqlite.selecting import select
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.clocks import FakeClock
 from tests.making import message
@@ -259,7 +259,7 @@ def test_a_message_that_was_announced_is_reserved_without_a_look_first(transport
 
 
 def test_without_a_write_ahead_log_sqlite_syncs_every_commit_itself(path, monkeypatch, synced):
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: "nfs")
     transport = SqliteTransport(path)
     transport.enqueue([message()])
     assert len(transport.exchange(ME, [], want()).messages) == 1
@@ -275,7 +275,7 @@ def test_less_durability_is_the_user_s_choice(path, synced):
 
 
 def test_less_durability_is_the_user_s_choice_without_a_write_ahead_log_too(path, monkeypatch):
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: "nfs")
     transport = SqliteTransport(path, durability="normal")
     transport.enqueue([message()])
     assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("truncate", 1)
@@ -325,7 +325,7 @@ def test_what_cannot_be_told_counts_as_remote(tmp_path, content):
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre", "unknown"])
 def test_a_network_file_system_is_not_trusted_with_a_write_ahead_log(path, monkeypatch, kind):
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: kind)
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: kind)
     transport = SqliteTransport(path)
     assert (pragma(transport, "journal_mode"), pragma(transport, "synchronous")) == ("truncate", 2)
     transport.enqueue([message()])
@@ -336,7 +336,7 @@ def test_a_network_file_system_is_not_trusted_with_a_write_ahead_log(path, monke
 
 def test_a_file_that_moved_to_a_network_file_system_leaves_wal(path, monkeypatch):
     once(path, message())
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: "nfs")
     transport = SqliteTransport(path)
     assert pragma(transport, "journal_mode") == "truncate"
     assert transport.depth(["high"], 5) == 1
@@ -345,7 +345,7 @@ def test_a_file_that_moved_to_a_network_file_system_leaves_wal(path, monkeypatch
 
 def test_wal_that_others_keep_open_on_a_network_file_system_is_refused(transport, path, monkeypatch):
     transport.enqueue([message()])
-    monkeypatch.setattr("cronq.transports.sqlite.connection.type_of", lambda path: "nfs")
+    monkeypatch.setattr("cronq.transports.sqlite.connections.type_of", lambda path: "nfs")
     text = str(refusal(path, busy_timeout_s=0.01))
     assert "is in WAL mode on nfs, a file system where that corrupts data" in text
     assert "run `cronq stop`, then try again" in text
@@ -443,7 +443,7 @@ def test_the_file_and_its_journals_are_private_whatever_the_umask(path, tmp_path
 AS_NOBODY = """
 from cronq.errors import TransportError
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Message
+from cronq.messages.message import Message
 import cronq.transports.sqlite.schema
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
@@ -609,8 +609,8 @@ def test_a_kill_at_any_statement_of_the_first_opening_does_no_harm(tmp_path, pyt
 
 OPEN = """
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Message
-from cronq.ids import new_id
+from cronq.messages.message import Message
+from cronq.messages.ids import new_id
 say("ready")
 sys.stdin.readline()
 transport = SqliteTransport(sys.argv[1], busy_timeout_s=300)
@@ -646,8 +646,8 @@ def test_a_current_file_is_opened_without_the_migration_library(path, python):
 
 ENQUEUE = """
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Message
-from cronq.ids import new_id
+from cronq.messages.message import Message
+from cronq.messages.ids import new_id
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 for number in range(500):
     transport.enqueue([Message(new_id(), "high", sys.argv[2], str(number).encode())])
@@ -658,7 +658,7 @@ say("done")
 CONSUME = """
 import json
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Ack
+from cronq.messages.message import Ack
 from cronq.transports.base import Want
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 ended, seen, position, stop_at = [], [], 1, time.monotonic() + 600
@@ -706,8 +706,8 @@ def test_one_message_is_never_put_into_a_transaction_that_goes_on(path):
 def test_a_forked_child_opens_a_connection_of_its_own(path, python):
     code = """
     from cronq.transports.sqlite import SqliteTransport
-    from cronq.message import Message
-    from cronq.ids import new_id
+    from cronq.messages.message import Message
+    from cronq.messages.ids import new_id
     transport = SqliteTransport(sys.argv[1])
     transport.enqueue([Message(new_id(), "high", "t", b"{}")])
     ours = id(transport._connections.get())
@@ -726,8 +726,8 @@ def test_a_forked_child_opens_a_connection_of_its_own(path, python):
 ORPHAN = """
 import signal, subprocess
 from cronq.transports.sqlite import SqliteTransport
-from cronq.message import Message
-from cronq.ids import new_id
+from cronq.messages.message import Message
+from cronq.messages.ids import new_id
 transport = SqliteTransport(sys.argv[1])
 transport.enqueue([Message(new_id(), "parent", "t", b"{}")])
 reader, writer = os.pipe()
@@ -988,7 +988,7 @@ def test_a_file_that_another_thread_has_just_made_is_not_opened_and_closed(path,
 
     before = all_locks()
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
-    connection._make_private(path)
+    connections._make_private(path)
     assert before
     wait_until(lambda: all_locks() == before)
 
@@ -1004,7 +1004,7 @@ def test_a_glance_shows_what_counting_shows_but_for_results(transport):
 
 
 def test_a_glance_stops_counting_and_says_where(transport, monkeypatch):
-    monkeypatch.setattr(counting, "GLANCED_AT", 5)
+    monkeypatch.setattr(counts, "GLANCED_AT", 5)
     transport.enqueue([message(queue="high") for _ in range(7)] + [message(queue="low") for _ in range(4)])
     high, low = transport.glance()
     assert (high.ready, high.more) == (5, ("ready",))

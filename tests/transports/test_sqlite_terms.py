@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.message import UNTIL_DONE, Ack, State
-from cronq.rate import parse
+from cronq.messages.message import UNTIL_DONE, Ack, State
+from cronq.messages.rate import parse
 from cronq.transports.base import Want
-from cronq.transports.sqlite import SqliteTransport, gated
+from cronq.transports.sqlite import SqliteTransport, gated_reservation
 from cronq.transports.sqlite import statements as sql
 from tests.clocks import FakeClock
 from tests.transports.contract import ME, message
@@ -85,7 +85,7 @@ def test_waiting_for_a_rate_costs_the_same_however_many_wait(transport, clock):
 
 
 def test_many_that_have_to_wait_are_moved_in_several_transactions(transport, monkeypatch):
-    monkeypatch.setattr(gated, "REFUSED_AT_ONCE", 3)
+    monkeypatch.setattr(gated_reservation, "REFUSED_AT_ONCE", 3)
     sent = [message(running_key="r", max_running=1) for _ in range(10)]
     other = message()
     transport.enqueue([*sent, other])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cronq.attempts import read
-from cronq.message import Message, Record, State
+from cronq.messages.attempts import read
+from cronq.messages.message import Message, Record, State
 from cronq.transports.sqlite.statements import STORED
 
 TYPE_CHECKING = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cronq import reasons
 from cronq.clock import SystemClock
 from cronq.errors import SyncError
 from cronq.events import emit
+from cronq.messages import reasons
+from cronq.schedules.stored import Fired
 from cronq.transports.base import (
     Copy,
     Evidence,
@@ -17,24 +18,23 @@ from cronq.transports.base import (
     do_nothing,
     verdict,
 )
-from cronq.transports.schedules import Fired
-from cronq.transports.sqlite import reserving, schedules
+from cronq.transports.sqlite import reservation, schedule_rows
 from cronq.transports.sqlite import statements as sql
-from cronq.transports.sqlite.connection import BUSY_TIMEOUT_S, Connections
-from cronq.transports.sqlite.enqueueing import NONE, enqueue, is_plain, plain_row
-from cronq.transports.sqlite.freeing import FREED_AT_ONCE, after, free, stuck, sweep
-from cronq.transports.sqlite.reserving import reserve
+from cronq.transports.sqlite.blocked_messages import FREED_AT_ONCE, after, free, stuck, sweep
+from cronq.transports.sqlite.connections import BUSY_TIMEOUT_S, Connections
+from cronq.transports.sqlite.insertion import NONE, enqueue, is_plain, plain_row
+from cronq.transports.sqlite.reservation import reserve
 from cronq.transports.sqlite.rows import key_of, message_of, record_of, state_at
-from cronq.transports.sqlite.settling import settle
+from cronq.transports.sqlite.settlement import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
-    from cronq.message import Message, Outcome, QueueCounts, Record, State
+    from cronq.messages.message import Message, Outcome, QueueCounts, Record, State
+    from cronq.schedules.stored import Firing, StoredSchedule
     from cronq.transports.base import Shown
-    from cronq.transports.schedules import Firing, StoredSchedule
     from cronq.transports.selection import Selection
 
 
@@ -70,7 +70,7 @@ class SqliteTransport(Transport):
         return absorbed
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
-        from cronq.transports.sqlite.sharing import shared
+        from cronq.transports.sqlite.shared_transaction import shared
 
         with shared(connection, self._connections.path) as theirs:
             absorbed = enqueue(theirs, messages, self._clock.now())
@@ -95,7 +95,7 @@ class SqliteTransport(Transport):
 
     def _has_some(self, want: Want) -> bool:
         with self._connections.read() as connection:
-            return reserving.depth(connection, want.queues, 1, self._clock.now(), want.rates) > 0
+            return reservation.depth(connection, want.queues, 1, self._clock.now(), want.rates) > 0
 
     def held(self) -> list[Held]:
         with self._connections.read() as connection:
@@ -114,24 +114,24 @@ class SqliteTransport(Transport):
 
     def depth(self, queues: Sequence[str], at_most: int) -> int:
         with self._connections.read() as connection:
-            return reserving.depth(connection, queues, at_most, self._clock.now())
+            return reservation.depth(connection, queues, at_most, self._clock.now())
 
     def next_at(self, queues: Sequence[str]) -> float | None:
         with self._connections.read() as connection:
-            return reserving.next_at(connection, queues, self._clock.now())
+            return reservation.next_at(connection, queues, self._clock.now())
 
     def results(self, group_id: str) -> dict[int, bytes | None]:
         with self._connections.read() as connection:
             return dict(connection.execute(sql.RESULTS, (group_id,)).fetchall())
 
     def counts(self) -> list[QueueCounts]:
-        from cronq.transports.sqlite.counting import count
+        from cronq.transports.sqlite.counts import count
 
         with self._connections.read() as connection:
             return count(connection, self._clock.now())
 
     def glance(self) -> list[QueueCounts]:
-        from cronq.transports.sqlite.counting import glance
+        from cronq.transports.sqlite.counts import glance
 
         with self._connections.read() as connection:
             return glance(connection, self._clock.now())
@@ -143,7 +143,7 @@ class SqliteTransport(Transport):
         return None if row is None else record_of(row)
 
     def select(self, selection: Selection) -> list[Record]:
-        from cronq.transports.sqlite.selecting import select
+        from cronq.transports.sqlite.pages import select
 
         with self._connections.read() as connection:
             return [record_of(row) for row in connection.execute(*select(selection))]
@@ -229,22 +229,22 @@ class SqliteTransport(Transport):
 
     def schedules(self) -> list[StoredSchedule]:
         with self._connections.read() as connection:
-            return schedules.stored(connection)
+            return schedule_rows.stored(connection)
 
     def declare(self, source: str, declared: Sequence[StoredSchedule], only: Sequence[str] | None = None) -> None:
         with self._connections.write() as connection:
-            schedules.declare(connection, source, declared, only, self._clock.now())
+            schedule_rows.declare(connection, source, declared, only, self._clock.now())
 
     def revise(self, old: StoredSchedule, new: StoredSchedule) -> bool:
         with self._connections.write() as connection:
-            return schedules.revise(connection, old, new)
+            return schedule_rows.revise(connection, old, new)
 
     def fire(self, firing: Firing) -> Fired:
         now = self._clock.now()
         with self._connections.write() as connection:
-            fired = schedules.fire(connection, firing, now)
+            fired = schedule_rows.fire(connection, firing, now)
             if fired is Fired.ENQUEUED:
-                schedules.learn(connection, firing.schedule, enqueue(connection, firing.messages, now))
+                schedule_rows.learn(connection, firing.schedule, enqueue(connection, firing.messages, now))
         return fired
 
     def backup(self, path: str) -> Copy:

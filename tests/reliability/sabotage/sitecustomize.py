@@ -11,7 +11,7 @@ def acks_before_it_runs() -> None:
     that would be missed as well.
     """
     from cronq.consumer.loop import Consumer
-    from cronq.message import Ack
+    from cronq.messages.message import Ack
 
     run_next = Consumer._run_next
 
@@ -33,7 +33,7 @@ def believes_the_living_dead() -> None:
 
 def drops_acks() -> None:
     """Every message is run again once, though nobody was killed."""
-    from cronq.message import Ack, Release
+    from cronq.messages.message import Ack, Release
     from cronq.transports.sqlite import transport
 
     settle = transport.settle
@@ -47,9 +47,9 @@ def drops_acks() -> None:
 
 def leaves_half_written_files() -> None:
     """What a killed process was writing stays for ever."""
-    from cronq.supervisor import tidy
+    from cronq.supervisor import cleanup
 
-    tidy._remove_half_written = lambda directory, now: None
+    cleanup._remove_half_written = lambda directory, now: None
 
 
 {one.__name__: one for one in (acks_before_it_runs, believes_the_living_dead, drops_acks, leaves_half_written_files)}[

@@ -1,0 +1,101 @@
+"""Writing calls as messages: what a task call, its delivery and the configuration say together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq.app.call_terms import under_terms
+from cronq.messages.ids import new_id
+from cronq.messages.message import Message
+from cronq.tasks.call import RESULT
+from cronq.tasks.task import NOTHING_ASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cronq.app.application import App
+    from cronq.messages.follow import Step
+    from cronq.tasks.call import Call
+    from cronq.tasks.task import Delivery, Task
+
+    BeforeEnqueue = Callable[[dict[str, str]], None]
+    Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
+
+
+class Writer:
+    """Writes messages for an app. `hooks` add to the headers of each."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.hooks: list[BeforeEnqueue] = []
+        self._usual: dict[tuple[str, str | None], Message] = {}
+
+    def messages(
+        self,
+        task: Task[..., Any],
+        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        delivery: Delivery,
+        encode: Encode | None = None,
+    ) -> list[Message]:
+        """Return calls of a task as messages, with what follows them. Raises ArgumentError, UsageError."""
+        messages = self._unfollowed(task, calls, delivery, encode)
+        follow = self._app.following.of(task, messages[0].queue) if messages else b""
+        return [message._replace(follow=follow) for message in messages] if follow else messages
+
+    def _unfollowed(
+        self,
+        task: Task[..., Any],
+        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        delivery: Delivery,
+        encode: Encode | None = None,
+    ) -> list[Message]:
+        usual = self._usual.get((task.name, delivery.queue)) or self._usual_message(task, delivery.queue)
+        pattern = usual if delivery is NOTHING_ASKED and not self.hooks else self._asked_for(delivery, usual)
+        wanted = task.asked(delivery)
+        calls = calls if wanted is None else list(calls)
+        encode = encode or task.codec.encode
+        messages = [pattern.with_call(new_id(), encode(args, kwargs)) for args, kwargs in calls]
+        return messages if wanted is None else under_terms(task, wanted, messages, calls, self._app.clock.now())
+
+    def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
+        """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
+        queue = self._app.queue_for(task, wanted)
+        usual = Message("", queue, task.name, b"", max_attempts=self._app.policy(task, queue).max_attempts)
+        self._usual[task.name, wanted] = usual
+        return usual
+
+    def _asked_for(self, delivery: Delivery, usual: Message) -> Message:
+        now = self._app.clock.now()
+        return usual._replace(
+            headers=self._headers(delivery.headers) if delivery.headers or self.hooks else b"",
+            priority=delivery.priority,
+            available_at=now + delivery.delay_s if delivery.delay_s else 0.0,
+            expires_at=now + delivery.expires_s if delivery.expires_s else None,
+        )
+
+    def step(self, call: Call, is_followed: bool = True) -> Step:
+        """Return a call that will be enqueued when something before it has ended. Raises ArgumentError, UsageError."""
+        from cronq.messages.follow import Step
+
+        task, delivery = call.task, call.delivery
+        body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
+        make = self.messages if is_followed else self._unfollowed
+        (message,) = make(task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
+        message = message._replace(available_at=0.0, expires_at=None)
+        return Step(message, into, task.wait_s if message.gather else delivery.delay_s, delivery.expires_s)
+
+    def follower(self, call: Call) -> Step:
+        """Return a call that is made as often as something ends, and is followed by nothing.
+
+        It is kept for all messages of a task, so it carries nothing of the one who enqueued the first.
+        """
+        step = self.step(call, is_followed=False)
+        return step._replace(message=step.message._replace(id="", headers=b""))
+
+    def _headers(self, given: Mapping[str, str] | None) -> bytes:
+        headers = dict(given or {})
+        for hook in self.hooks:
+            hook(headers)
+        import json
+
+        return json.dumps(headers).encode() if headers else b""

@@ -1,0 +1,1 @@
+"""What runs an app: a consumer's process and its launcher, its crew, the drain inside a web process, restoring."""

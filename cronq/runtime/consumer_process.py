@@ -1,0 +1,276 @@
+"""The life of a consumer process, from taking its slot to leaving it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+from cronq import events
+from cronq.clock import SystemClock
+from cronq.consumer import run_times
+from cronq.consumer.lifetime import ChangedFiles
+from cronq.errors import CronqError, TransportError
+from cronq.escape import escaped_lines
+from cronq.events import emit
+from cronq.host import locks, process
+from cronq.host.log import EventLog
+from cronq.host.state_dir import StateDir, read_text, replace_text
+from cronq.namedtuple import NamedTuple
+from cronq.runtime.app_loader import load_app
+from cronq.supervisor import backoff, interval, overdue_list, seats, slots
+from cronq.supervisor.rescue import left_behind, rescue
+from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
+from cronq.supervisor.spawn import TwiceDetached
+from cronq.supervisor.tick import Supervisor, paused_until, tick
+from cronq.transports.schemes import make_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.app.application import App
+    from cronq.clock import Clock
+    from cronq.config.settings import Group, Settings
+    from cronq.runtime.assignment import Assignment
+    from cronq.runtime.crew import Crew
+
+    Imported = Callable[[Slot | None], App | None]
+
+PATIENCE_S = 10  # for user code that hangs while the process exits
+HANDOVER_S = 30.0  # for a seat, should another have taken the predecessor's: idle ones leave a full account soon
+
+
+class Site(NamedTuple):
+    """Where a consumer process works. `watched` knows the files from before the project was imported."""
+
+    settings: Settings
+    state: StateDir
+    clock: Clock
+    watched: ChangedFiles
+
+    @property
+    def interval_s(self) -> float:
+        return interval.current(self.state.ticks, self.settings.interval_s)
+
+    def count_death(self, group: Group) -> None:
+        """Have fewer consumers of `group` started: this one could not begin, and the next one hardly can."""
+        backoff.add_death(self.state.backoff(group.name), self.interval_s, self.clock.monotonic())
+
+    def deadline(self, group: Group) -> float:
+        """Return when a consumer of `group` that begins now has to leave, in monotonic seconds."""
+        return self.clock.monotonic() + interval.life_s(self.interval_s, group.time_limit_s)
+
+
+def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = False) -> int:
+    """Consume as assigned until there is a reason to leave, and return the exit code.
+
+    A consumer that finds no free slot leaves at once with 0: enough others are there.
+    """
+    site = enter(settings, f"consumer {assigned.slot or assigned.group.name}")
+    return take_up(site, assigned, lambda slot: import_app(site, slot), stop_when_empty)
+
+
+def take_up(site: Site, assigned: Assignment, imported: Imported, stop_when_empty: bool = False) -> int:
+    """Take the slot that is assigned, consume in it, and return the exit code. `imported` brings the project's App."""
+    if assigned.slot is not None:
+        return _succeed(site, assigned, assigned.slot, imported)
+    slot = slots.take(site.state, assigned.group.name, assigned.group.autoscale.max)
+    if slot is None:
+        return 0
+    if assigned.is_counted and (_is_held_back(site) or not _take_seat(site, slot)):
+        slot.release()
+        return 0
+    _settle_in(site, slot, assigned.group)
+    app = imported(slot)
+    return 1 if app is None else _work(site, app, slot, assigned.group, stop_when_empty)
+
+
+def _succeed(site: Site, assigned: Assignment, name: str, imported: Imported) -> int:
+    """Be ready first, then ask the holder of the slot to leave, and take over the moment it has."""
+    queue = locks.take(site.state.successor(name))
+    if queue is None:
+        return 0
+    app = imported(None)
+    if app is None:
+        site.count_death(assigned.group)
+        return 1
+    slot = _wait_for_slot(site, assigned.group, name)
+    queue.release()
+    if _is_held_back(site) or not _take_seat(site, slot, within_s=HANDOVER_S):
+        slot.release()
+        return 0
+    _settle_in(site, slot, assigned.group)
+    return _work(site, app, slot, assigned.group, stop_when_empty=False)
+
+
+def enter(settings: Settings, who: str) -> Site:
+    """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError."""
+    from cronq.runtime.crew import watched_files
+
+    _print_by_lines()
+    state = StateDir(settings.state_dir)
+    state.prepare()
+    events.listeners.append(EventLog(state.log, who))
+    clock = SystemClock()
+    return Site(settings, state, clock, ChangedFiles(watched_files(settings, state), clock))
+
+
+def _print_by_lines() -> None:
+    """Python keeps what is printed into a file for later, and a kill takes it."""
+    if isinstance(sys.stdout, TextIOWrapper):  # None where it was closed
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def _wait_for_slot(site: Site, group: Group, name: str) -> Slot:
+    """Ask the slot's holder to leave and wait until it has, no longer than a consumer lives: SIGALRM ends the wait."""
+    signal.alarm(int(interval.life_s(site.interval_s, group.time_limit_s)) + 1)
+    seen = slots.see(site.state, name)
+    if seen.live_note is not None:
+        process.send(seen.live_note.holder, signal.SIGTERM)
+    slot = slots.wait_for(site.state, name)
+    signal.alarm(0)
+    return slot
+
+
+def _is_held_back(site: Site) -> bool:
+    """Tell whether `cronq stop --for` came between the tick that started this process and now.
+
+    Asked with the slot in hand: whoever took it before the stop was written is seen and told to leave by the stop.
+    """
+    return site.clock.now() < paused_until(site.state)
+
+
+def _take_seat(site: Site, slot: Slot, within_s: float = 0.0) -> bool:
+    slot.seat = seats.take(site.state, site.settings.max_processes, within_s)
+    return slot.seat is not None
+
+
+def _settle_in(site: Site, slot: Slot, group: Group) -> None:
+    """Rescue what the slot's last holder left behind, then write ourselves into the slot."""
+    transport = make_transport(site.settings, site.clock)
+    try:
+        rescue(transport, left_behind(transport.held(), slot, site.clock.now(), overdue_list.read(site.state)))
+    except TransportError as error:
+        if not error.pressure:
+            site.count_death(group)
+        raise
+    transport.close()
+    _leave_when_told(slot)
+    slot.begin(group.queues, site.deadline(group))  # from now on a successor knows whom to tell
+
+
+def _leave_when_told(slot: Slot) -> None:
+    """Until the consumer itself listens: whoever is told to leave while it starts must not look like a young death."""
+
+    def leave(number: int, frame: object) -> None:
+        if os.getpid() != slot.identity.pid:  # a child that the project forked while it was imported
+            os._exit(128 + number)
+        with suppress(OSError):  # it was leaving already
+            slot.leave("SIGTERM received while it started")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def import_app(site: Site, slot: Slot | None) -> App | None:
+    """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
+    try:
+        app = load_app(site.settings)
+        _register_schedules(app)
+        return app
+    except CronqError as error:
+        reason = str(error)
+        _print(f"cronq: {reason}")
+    except (Exception, SystemExit) as error:
+        import traceback
+
+        _print(traceback.format_exc().rstrip("\n"))
+        reason = f"importing {site.settings.app} failed: {type(error).__name__}: {error}"
+    emit("consumer_broken", slot=slot.name if slot else "successor", reason=reason)
+    if slot is not None:
+        slot.leave(reason, BROKEN)
+    return None
+
+
+def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool) -> int:
+    from cronq.runtime.crew import Shift, make_consumer
+
+    _be_nice(group.nice)
+    shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty)
+    crew = make_consumer(app, shift, _help(app, group))
+    gc.collect()
+    gc.freeze()  # what the project imported stays: collections between messages look at the rest only
+    slot.bound_memory(group.memory_limit_mb)
+    slot.begin(group.queues, shift.deadline, CONSUMING)
+    emit("consumer_started", slot=slot.name, queues=group.queues)
+    reason, code = _run(crew)
+    done = crew.progress
+    emit("consumer_stopped", slot=slot.name, reason=reason, messages=done.messages, failures=done.failures)
+    _remember(site.state, crew.durations)
+    slot.leave(reason, BROKEN if code else LEFT)
+    _exit_soon()
+    return code
+
+
+def _register_schedules(app: App) -> None:
+    """Tell the tick what recurs, before a successor takes over. What is wrong with that keeps nobody from consuming."""
+    from cronq.app.timetable import register
+
+    try:
+        register(app)
+    except Exception as error:  # arguments are encoded by the project's own types
+        emit("trouble", error=error)
+
+
+def _run(crew: Crew) -> tuple[str, int]:
+    try:
+        return crew.consumer.run(), 0
+    except CronqError as error:
+        _print(f"cronq: {error}")
+        return str(error), 1
+
+
+def _print(text: str) -> None:
+    """Print to the output log, which people read on a terminal."""
+    print(escaped_lines(text), file=sys.stderr)  # noqa: T201 - the output log
+
+
+def _remember(state: StateDir, measured: run_times.Durations) -> None:
+    """Add how long tasks took here to what is known: web processes are spared those that would not fit."""
+    new = measured.p95()
+    if not new:
+        return
+    try:
+        known = run_times.from_text(read_text(state.durations) or "")
+        replace_text(state.durations, run_times.to_text(known | new))
+    except OSError as error:
+        emit("trouble", error=error)
+
+
+def _exit_soon() -> None:
+    """Let exit handlers run, but not for ever: SIGALRM's default action ends the process."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(PATIENCE_S)
+
+
+def _help(app: App, group: Group) -> Callable[[], None]:
+    """Return what a busy consumer does when the backlog is more than its group is sized for: run the tick early."""
+    size = group.autoscale.desired_size
+    starter = TwiceDetached()
+
+    def call() -> None:
+        if app.transport.depth(app.settings.unpaused(group.queues), size + 1) > size:
+            tick(Supervisor(app.settings, app.state, app.transport, app.clock, starter, os.environ), from_cron=False)
+
+    return call
+
+
+def _be_nice(nice: int) -> None:
+    """Give way to web requests. A process that is nicer already stays as it is."""
+    missing = nice - os.nice(0)
+    if missing > 0:
+        os.nice(missing)

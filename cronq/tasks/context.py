@@ -1,0 +1,85 @@
+"""What a running task may know about its run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq.errors import UsageError
+from cronq.tasks import cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.messages.message import Message
+    from cronq.tasks.cursor import Later
+
+_LONGEST_DELAY_S = 366 * 86400
+
+
+class Context:
+    """Handed to a task that declares a parameter of this type; never stored.
+
+    `deadline` is in monotonic seconds (`time.monotonic()`): when the consumer's own time or the task's timeout ends.
+    """
+
+    __slots__ = ("_message", "_should_stop", "deadline")
+
+    def __init__(self, message: Message, deadline: float | None, should_stop: Callable[[], bool]) -> None:
+        self._message = message
+        self._should_stop = should_stop
+        self.deadline = deadline
+
+    @property
+    def message_id(self) -> str:
+        return self._message.id
+
+    @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self._message.task
+
+    @property
+    def queue(self) -> str:
+        return self._message.queue
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1."""
+        return self._message.attempt
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts there will be; 0: without end."""
+        return self._message.max_attempts
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What `before_enqueue` hooks and the caller added to the message."""
+        return headers_of(self._message)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to stop at the next good point: the time of this slice is nearly over, or somebody asks for it."""
+        return self._should_stop()
+
+    @property
+    def cursor(self) -> Any:
+        """What the slice before gave to `continue_later`; None in the first one."""
+        return cursor.read(self._message.cursor)
+
+    def continue_later(self, position: object, delay_s: float = 0.0) -> Later:
+        """Go on in another slice: `return context.continue_later(position)`, and find it in `context.cursor` there.
+
+        The message keeps its id and has all its attempts again. Raises UsageError for a position that is not JSON,
+        or too big.
+        """
+        if not 0 <= delay_s <= _LONGEST_DELAY_S:
+            raise UsageError(f"delay_s = {delay_s!r}: must be seconds, 0 or more, and at most a year")
+        return cursor.Later(cursor.written(position), delay_s)
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """Return the headers of a message as a new dictionary."""
+    import json
+
+    return dict(json.loads(message.headers)) if message.headers else {}

@@ -1,0 +1,43 @@
+"""A runner that isolates, with its app at hand; its children are real."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cronq import events
+from cronq.clock import SystemClock
+from cronq.consumer.leftovers import Leftovers
+from cronq.consumer.runner import Runner
+from cronq.consumer.stops import Stops
+from cronq.runtime.crew import tasks_of
+from cronq.runtime.isolation_choice import isolation
+from tests.making import app, message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cronq.messages.message import Outcome
+
+
+class Cell:
+    """Runs messages of one task, each in a process of its own."""
+
+    def __init__(self, **settings: object) -> None:
+        self.told_to_leave = False
+        self.app = app(**settings)
+        clock = SystemClock()
+        self.wanted: list[str] = []
+        stops = Stops(clock, lambda: self.wanted, is_leaving=lambda: self.told_to_leave)
+        self.runner = Runner(tasks_of(self.app), clock, stops=stops)
+        self.runner.own_process(isolation(clock, stops), Leftovers())
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+        events.listeners.append(lambda name, facts: self.events.append((name, facts)))
+
+    def run(self, function: Any, *, body: bytes = b"{}", attempt: int = 1, **options: Any) -> Outcome:
+        self.app.task(name="shop.task", **{"isolated": True, **options})(function)
+        sent = message(task="shop.task", body=body, attempt=attempt)
+        call = self.runner.prepare(sent)
+        return self.runner.run(sent, call)
+
+    def told(self) -> list[str]:
+        return [name for name, _ in self.events]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from cronq.config.settings import Inline, Queue
+from cronq.consumer.isolation import Terms
+from cronq.runtime.isolation_choice import inline_queues, terms_of
+from tests.making import app, settings
+
+
+def task(**options: object):
+    return app().task(name="t", **options)(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("of_task", "of_queue", "of_group", "isolated"),
+    [
+        (False, None, False, False),
+        (True, None, False, True),
+        (False, True, False, True),
+        (True, False, False, False),
+        (False, None, True, True),
+        (True, False, True, True),
+    ],
+)
+def test_task_queue_and_group_say_together_what_is_isolated(of_task, of_queue, of_group, isolated):
+    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", isolated=of_queue)}), of_group)
+    assert (terms(task(isolated=of_task), "low") is not None) is isolated
+
+
+def test_a_queue_that_says_nothing_leaves_it_to_the_task():
+    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", isolated=True)}), everything=False)
+    assert terms(task(), "high") is None
+    assert terms(task(isolated=True, memory_mb=64, capture_output=True), "high") == Terms(64, captures=True)
+
+
+def test_the_memory_of_a_queue_wins_over_the_task_s():
+    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", memory_mb=128)}), everything=False)
+    assert terms(task(isolated=True, memory_mb=64), "low") == Terms(128)
+    assert terms(task(isolated=True), "low") == Terms(128)
+
+
+def test_web_processes_leave_isolated_queues_alone():
+    known = settings("/nowhere", inline=Inline(("high", "low")), queues={"low": Queue("low", isolated=True)})
+    assert inline_queues(known) == ("high",)
