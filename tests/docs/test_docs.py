@@ -11,7 +11,24 @@ from cronq.cli.commands import NAMES
 from cronq.config.template import template
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+DESIGN = ROOT / "docs/design"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md", *DOCS]
+
+
+def shown(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def links(page: Path) -> list[str]:
+    """The relative links of a page, as they are written."""
+    return re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name behind `#`: the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_configuration_page_shows_the_file_that_init_writes():
@@ -27,8 +44,23 @@ def test_every_command_is_in_the_readme(name):
     )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_every_link_of_a_page_leads_somewhere(page):
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
-    missing = [link for link in links if not (page.parent / link).exists()]
+    missing = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            missing.append(link)
     assert missing == []
+
+
+def test_every_design_page_is_linked_from_the_index():
+    linked = {(DESIGN / link.partition("#")[0]).resolve() for link in links(DESIGN / "README.md")}
+    assert [shown(page) for page in DESIGN.rglob("*.md") if page != DESIGN / "README.md" and page not in linked] == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=shown)
+def test_every_document_is_linked_from_another(page):
+    others = [one for one in PAGES if one != page]
+    assert any((one.parent / link.partition("#")[0]).resolve() == page for one in others for link in links(one))
