@@ -47,17 +47,17 @@ if TYPE_CHECKING:
         UsageError,
     )
     from cronq.messages.failure import Failure
-    from cronq.tasks.call import RESULT
     from cronq.tasks.context import Context
     from cronq.tasks.retry import Retry
     from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority
+    from cronq.tasks.task import RESULT
     from cronq.tasks.terms import MaxRunning, Unique
 
 _MODULES = {
     "App": "cronq.app",
     "Context": "cronq.tasks.context",
     "Retry": "cronq.tasks.retry",
-    "RESULT": "cronq.tasks.call",
+    "RESULT": "cronq.tasks.task",
     "Failure": "cronq.messages.failure",
     "Unique": "cronq.tasks.terms",
     "MaxRunning": "cronq.tasks.terms",

@@ -39,7 +39,9 @@ class CronqMiddleware:
     def __init__(self, application: WSGIApplication, app: App, page_view: PageView = is_page_view) -> None:
         self._application = application
         self._app = app
-        self._send = app.send
+        self._send = app.enqueuer.send
+        self._installation = app.installation
+        self._arounds = app.hooks.request_arounds
         self._page_view = page_view
         self._marks = [app.state.alive(queue) for queue in app.settings.inline.queues]
         self._attended_until = 0.0
@@ -48,13 +50,13 @@ class CronqMiddleware:
         began = time.monotonic()
         request = _Request().open(self._send)
         request.begin = start_response
-        if began < self._attended_until or self._app.settings.inline.mode == "off":
+        if began < self._attended_until or self._installation.settings.inline.mode == "off":
             return self._answer(environ, request)
         return self._answer_and_work(environ, request, began)
 
     def _answer(self, environ: Environ, request: _Request) -> Iterable[bytes]:
         """Call the application, and settle the outbox of the request when it returns."""
-        application = self._within if self._app.request_arounds else self._application
+        application = self._within if self._arounds else self._application
         try:
             body = application(environ, request.start_response)
         except BaseException:
@@ -83,13 +85,13 @@ class CronqMiddleware:
     def _within(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Call the application inside what `@app.around_request` registered."""
         with ExitStack() as stack:
-            for around in self._app.request_arounds:
+            for around in self._arounds:
                 stack.enter_context(around(environ))
             return self._application(environ, start_response)
 
     def _after(self, environ: Environ, request: _Request, began: float) -> None:
         """Work, if it is on this process to do so. Nothing in here reaches the response."""
-        if self._app.settings.inline.mode == "off" or not self._marks or self.is_attended():
+        if self._installation.settings.inline.mode == "off" or not self._marks or self.is_attended():
             return
         from wsgi_hooks.drain import drain_after
 
@@ -112,9 +114,9 @@ class CronqMiddleware:
         if now < self._attended_until:
             return True
         age_s = oldest_age_s(self._marks, time.time())
-        if age_s is None or age_s >= self._app.settings.inline.grace_period_s:
+        if age_s is None or age_s >= self._installation.settings.inline.grace_period_s:
             return False
-        self._attended_until = now + self._app.settings.inline.grace_period_s - age_s
+        self._attended_until = now + self._installation.settings.inline.grace_period_s - age_s
         return True
 
 

@@ -13,7 +13,6 @@ from cronq.consumer.limits import MessageLimit, Progress
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
-from cronq.runtime.crew import tasks_of
 from cronq.supervisor import slots
 from wsgi_hooks import CronqMiddleware
 
@@ -67,7 +66,7 @@ class Workload:
         leaving = Leaving(progress, [MessageLimit(count)], [])
         conditions = Conditions(leaving, progress, NoRest(), clock, BatchSize())
         duty = Duty(("high", "normal", "low"), 300.0)
-        Consumer(self.app.transport, Runner(tasks_of(self.app), clock), duty, self._slot, conditions).run()
+        Consumer(self.app.transport, Runner(self.app.runner_tasks(), clock), duty, self._slot, conditions).run()
         assert progress.messages == count
         assert progress.failures == 0
 

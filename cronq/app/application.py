@@ -4,46 +4,47 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
-from cronq.app.followers import Following
-from cronq.app.ref import Ref, Refs
-from cronq.app.registry import Registry
-from cronq.app.timetable import ScheduleOptions, Timetable, made
+from cronq.app.definitions import Definitions
+from cronq.app.enqueuer import Enqueuer
+from cronq.app.followers import Followers
+from cronq.app.project_hooks import ProjectHooks
+from cronq.app.task_factory import Said, batch_task, handler_task, plain_task
+from cronq.app.timetable import Timetable, made
 from cronq.app.writer import Writer
 from cronq.clock import SystemClock
 from cronq.config import load
-from cronq.errors import UsageError
-from cronq.events import emit
-from cronq.host.bell import ring
-from cronq.host.state_dir import StateDir
-from cronq.messages.outbox import Outbox, hold, opened
-from cronq.tasks.call import Call
-from cronq.tasks.routing import DEFAULT_QUEUE, queue_of_class
-from cronq.tasks.task import Delivery, Task, checked_names, name_of, options_of, with_queue_settings
+from cronq.config.file import beside
+from cronq.messages.outbox import Outbox, opened
+from cronq.tasks.options import Delivery, checked_names
+from cronq.tasks.task import Task
+from cronq.transports.installation import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Concatenate
 
-    from cronq.app.schedule_status import Schedules
-    from cronq.app.workflows import Chain, Group
+    from cronq.app.declarations import Declarations
+    from cronq.app.project_hooks import Around, AroundRequest, BeforeEnqueue, Hook
+    from cronq.app.ref import Ref
+    from cronq.app.schedule_administration import Schedules
+    from cronq.app.workflows import CallGroup, Chain
     from cronq.clock import Clock
     from cronq.config.settings import Settings
-    from cronq.messages.message import Message
+    from cronq.consumer.runner import Tasks
+    from cronq.host.state_dir import StateDir
+    from cronq.messages.follow import Step
+    from cronq.schedules.schedule import ScheduleOptions
     from cronq.tasks.batch_task import BatchTask
-    from cronq.tasks.context import Context
-    from cronq.tasks.retry import Retry
+    from cronq.tasks.registry import Registry
+    from cronq.tasks.task import Call
     from cronq.testing.box import Box
     from cronq.transports.base import Copy, Transport
     from cronq.transports.sync import SyncTransport
-
-    Around = Callable[[Context], AbstractContextManager[object]]
-    BeforeEnqueue = Callable[[dict[str, str]], None]
-    AroundRequest = Callable[[Mapping[str, Any]], AbstractContextManager[object]]
-    Hook = Callable[[], object]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,23 +60,17 @@ class App:
     """
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
-        self.settings = settings if settings is not None else load()
-        self.clock: Clock = clock or SystemClock()
-        self.state = StateDir(self.settings.state_dir)
-        self.registry = Registry()
+        self.installation = Installation(settings if settings is not None else load(), clock or SystemClock())
+        self.definitions = Definitions(self.installation)
         self.timetable = Timetable()
-        self.following = Following(self)
-        self.arounds: list[Around] = []
-        self.request_arounds: list[AroundRequest] = []
-        self.resets: list[Hook] = []
-        self.disconnects: list[Hook] = []
-        self.writer = Writer(self)
-        self._policies: dict[tuple[str, str], Retry] = {}
-        self._refs = Refs(self)
+        self.hooks = ProjectHooks()
+        self.followers = Followers(self.definitions, self._follower)
+        self.writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
+        self.enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
         if self.settings.webhooks:
-            from cronq.app.webhook_task import add_to
+            from cronq.app.webhook_task import webhook_task
 
-            add_to(self)
+            self.registry.add(webhook_task(self.installation, self.enqueuer))
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str]) -> App:
@@ -85,16 +80,28 @@ class App:
         what a web server or cron has as its working directory is anybody's guess.
         """
         caller = sys._getframe(1).f_globals.get("__file__")
-        return cls(load(_beside(os.fspath(path), caller)))
+        return cls(load(beside(os.fspath(path), caller)))
 
-    @cached_property
+    @property
+    def settings(self) -> Settings:
+        return self.installation.settings
+
+    @property
+    def clock(self) -> Clock:
+        return self.installation.clock
+
+    @property
+    def state(self) -> StateDir:
+        return self.installation.state
+
+    @property
     def transport(self) -> Transport:
         """The transport of the configuration, opened with the first message."""
-        from cronq.transports.schemes import make_transport
+        return self.installation.transport
 
-        if self.settings.transport.startswith("sqlite:"):
-            self.state.prepare()
-        return make_transport(self.settings, self.clock)
+    @property
+    def registry(self) -> Registry:
+        return self.definitions.registry
 
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
@@ -106,7 +113,7 @@ class App:
         """Make a function a task: `@app.task` or `@app.task(queue="high", timeout_s=30)`. Options: see `Options`."""
 
         def register(function: Callable[P, R]) -> Task[P, R]:
-            task = Task(function, name or name_of(function), options_of(function, options), self)
+            task = plain_task(function, Said(name, options), self.enqueuer)
             self.registry.add(task)
             self.timetable.claim(task)
             return task
@@ -123,11 +130,8 @@ class App:
         """Make a function a handler of the message class that its first parameter is annotated with."""
 
         def register(function: Callable[P, R]) -> Task[P, R]:
-            message_class = _message_class(function)
-            queue = queue_of_class(message_class, self.settings.routing)
-            wanted = options if queue is None else {"queue": queue, **options}
-            task = Task(function, name or name_of(function), options_of(function, wanted), self)
-            self.registry.add_handler(message_class, task)
+            task, handled = handler_task(function, Said(name, options), self.settings.routing, self.enqueuer)
+            self.registry.add_handler(handled, task)
             return task
 
         return register if function is None else register(function)
@@ -140,11 +144,17 @@ class App:
         It is called with up to `size` of them, or with what has come within `wait_s` seconds of the first. What failed
         is tried again alone; `PartlyFailed` says that not all did. `options` are those of `task`.
         """
-        from cronq.app.batch_registration import register_batch
         from cronq.tasks.batch_task import Gather
 
         def register(function: Callable[Concatenate[list[T], ...], R]) -> BatchTask[T, R]:
-            return register_batch(self, function, Gather(size, wait_s), name, options)
+            gather, said = Gather(size, wait_s), Said(name, options)
+            task, handled = batch_task(function, gather, said, self.settings.routing, self.enqueuer)
+            if handled is None:
+                self.registry.add(task)
+            else:
+                self.registry.add_handler(handled, task)
+            self.timetable.claim(task)
+            return task
 
         return register
 
@@ -174,22 +184,27 @@ class App:
         return mark
 
     @cached_property
+    def declarations(self) -> Declarations:
+        """How the schedules of code and configuration are made known to the tick."""
+        from cronq.app.declarations import Declarations
+
+        return Declarations(self.definitions, self.timetable, self.followers)
+
+    @cached_property
     def schedules(self) -> Schedules:
         """What recurs: to look at, and to add to and remove from while the program runs."""
-        from cronq.app.schedule_status import Schedules
+        from cronq.app.schedule_administration import Schedules
 
-        return Schedules(self)
+        return Schedules(self.declarations)
 
     def dispatch(self, message: object, **delivery: Any) -> list[Ref]:
         """Put a message object into its queue, once for each of its handlers. `delivery` is as for `task.using`."""
         wanted = Delivery(**checked_names(Delivery, delivery))
-        handlers = self.registry.handlers(type(message))
-        messages = [one for task in handlers for one in self.writer.messages(task, [((message,), {})], wanted)]
-        return self.post(messages, wanted.immediately)
+        return self.enqueuer.post(self.writer.dispatched(message, wanted), wanted.immediately)
 
     def ref(self, message_id: str) -> Ref:
         """Return a ref for a message whose id was kept, in a session say: `app.ref(message_id).status`."""
-        return self._refs.one(message_id)
+        return self.enqueuer.refs.one(message_id)
 
     def enqueue_in(self, connection: object, *calls: Call | object) -> list[Ref]:
         """Put calls and message objects into their queues inside the caller's own transaction, on the same database.
@@ -198,56 +213,63 @@ class App:
         caller commits, and nothing after a rollback. Consumers look when their `sleep` is over, or when told to
         (`app.wake`). Raises UsageError when the queues are kept elsewhere.
         """
-        messages = [message for call in calls for message in self._messages_of_one(call)]
+        messages = [message for one in calls for message in self.writer.written(one)]
         self.transport.enqueue_in(connection, messages)
-        return self._refs.of(messages)
-
-    def _messages_of_one(self, wanted: Call | object) -> list[Message]:
-        calls = wanted if isinstance(wanted, Call) else None
-        if calls is not None:
-            return self.writer.messages(calls.task, [(calls.args, calls.kwargs)], calls.delivery)
-        handlers = self.registry.handlers(type(wanted))
-        return [one for task in handlers for one in self.writer.messages(task, [((wanted,), {})], Delivery())]
+        return self.enqueuer.refs.of(messages)
 
     def outbox(self) -> AbstractContextManager[Outbox]:
         """Hold messages back: sent together at the end of the `with` block, dropped when an exception leaves it.
 
         `@app.outbox()` above a function, say a click command, does so for every call of it.
         """
-        return opened(self.send)
+        return opened(self.enqueuer.send)
 
-    def chain(self, *steps: Call | Chain | Group | Sequence[Any]) -> Chain:
+    def wake(self, queues: Iterable[str]) -> None:
+        """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""
+        self.enqueuer.wake(queues)
+
+    def chain(self, *steps: Call | Chain | CallGroup | Sequence[Any]) -> Chain:
         """Return calls to be run one after the other: `app.chain(a.call(1), b.call(RESULT)).enqueue()`."""
-        from cronq.app.workflows import Chain
+        from cronq.app.workflows import Chain, Workflows
 
-        return Chain(self, steps)
+        return Chain(Workflows(self.definitions, self.writer, self.enqueuer.post), steps)
 
-    def group(self, *parts: Call | Chain | Group | Sequence[Any], then: Call | None = None) -> Group:
+    def group(self, *parts: Call | Chain | CallGroup | Sequence[Any], then: Call | None = None) -> CallGroup:
         """Return calls to be run at the same time; `then` is run when all have succeeded, RESULT is their results."""
-        from cronq.app.workflows import Group
+        from cronq.app.workflows import CallGroup, Workflows
 
-        return Group(self, parts, then)
+        return CallGroup(Workflows(self.definitions, self.writer, self.enqueuer.post), parts, then)
 
     def on_failure(self, callback: Task[P, R] | Callable[P, R]) -> Task[P, R]:
         """Enqueue this task, with a Failure, for every message that goes to the failure queue: `@app.on_failure`."""
         task = callback if isinstance(callback, Task) else self.task(callback)
-        self.following.add(task)
+        self.followers.add(task)
         return task
+
+    def _follower(self, call: Call) -> Step:
+        return self.writer.follower(call)
 
     def testing(self) -> Box:
         """Open a box for a test: `with app.testing() as box:` messages stay in it until the test runs them."""
         from cronq.testing.box import Box
 
-        return Box(self)
+        return Box(self.installation, self.registry, self.runner_tasks, self.enqueuer.announce, self._elsewhere)
+
+    @contextmanager
+    def _elsewhere(self, settings: Settings, clock: Clock, transport: Transport) -> Iterator[None]:
+        with self.installation.elsewhere(settings, clock, transport):
+            self.followers.forget()
+            yield
+        self.followers.forget()
 
     def around(self, manager: Around) -> Around:
         """Run every task inside this context manager, made with its Context: clean-up, user context, error reports."""
-        self.arounds.append(manager)
+        self.hooks.arounds.append(manager)
         return manager
 
     def around_request(self, manager: AroundRequest) -> AroundRequest:
         """Let the middleware run every request inside this context manager, made with its WSGI environ."""
-        self.request_arounds.append(manager)
+        self.hooks.request_arounds.append(manager)
         return manager
 
     def reset(self, hook: Hook) -> Hook:
@@ -255,57 +277,18 @@ class App:
 
         What it raises is written to the log and changes nothing.
         """
-        self.resets.append(hook)
+        self.hooks.resets.append(hook)
         return hook
 
     def disconnect(self, hook: Hook) -> Hook:
         """Call this when connections should be closed: a consumer is idle, or is about to fork an isolated message."""
-        self.disconnects.append(hook)
+        self.hooks.disconnects.append(hook)
         return hook
 
     def before_enqueue(self, hook: BeforeEnqueue) -> BeforeEnqueue:
         """Call this before every enqueue with the headers of the message, to add to them."""
-        self.writer.hooks.append(hook)
+        self.hooks.before_enqueue.append(hook)
         return hook
-
-    def send_calls(
-        self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
-    ) -> list[Ref]:
-        """Write calls of a task as messages and put them into its queue. The tasks' own methods end here."""
-        return self.post(self.writer.messages(task, calls, delivery), delivery.immediately)
-
-    def post(self, messages: list[Message], immediately: bool = False) -> list[Ref]:
-        """Put messages into the open outbox, or send them if there is none."""
-        refs = self._refs.of(messages)
-        if immediately or not hold(messages, self.send):
-            self.send(messages)
-        return refs
-
-    def send(self, messages: list[Message]) -> None:
-        """Put messages into their queues now, in one transaction, and wake idle consumers."""
-        if not messages:
-            return
-        absorbed = self.transport.enqueue(messages, lambda absorbed: self._wake_for(messages, absorbed))
-        if absorbed:
-            self._refs.learn(absorbed)
-            emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])
-        emit("submitted", messages=[one for one in messages if one.id not in absorbed] if absorbed else messages)
-        if self.settings.transport.startswith("sync:"):
-            from cronq.runtime.crew import run_here
-
-            run_here(self, cast("SyncTransport", self.transport))
-
-    def announce(self, messages: Sequence[Message]) -> None:
-        """Tell who listens that messages were put into their queues, and wake consumers that wait for them."""
-        emit("submitted", messages=messages)
-        self._wake_for(messages)
-
-    def _wake_for(self, messages: Sequence[Message], absorbed: Container[str] = ()) -> None:
-        now, due = self.clock.now(), set()
-        for message in messages:  # a loop: the cells of a comprehension take longer
-            if (message.available_at <= now or message.gather) and message.id not in absorbed:
-                due.add(message.queue)
-        self.wake(due)
 
     def backup(self, path: str | os.PathLike[str]) -> Copy:
         """Write a copy of all messages, failures, results and schedules to the file at `path`, while all others work.
@@ -315,56 +298,15 @@ class App:
         """
         return self.transport.backup(os.path.join(self.settings.base_dir, path))
 
-    def policy(self, task: Task[..., Any], queue: str) -> Retry:
-        """Return the retry policy of a task in a queue: the task's own, as changed by `[queues.NAME]`."""
-        known = self._policies.get((task.name, queue))
-        if known is None:
-            of_queue = self.settings.queue(queue)
-            known = with_queue_settings(task.options.retry, of_queue.retry, of_queue.max_attempts)
-            self._policies[task.name, queue] = known
-        return known
+    def runner_tasks(self, *, isolated: bool = False) -> Tasks:
+        """Return what a runner is told of this app. `isolated`: every message has a process of its own."""
+        from cronq.app.runner_tasks import tasks_of
 
-    def wake(self, queues: Iterable[str]) -> None:
-        """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""
-        if self._is_alone():
-            return
-        for queue in queues:
-            ring(self.state.wake(queue))
+        return tasks_of(self.definitions, self.hooks, self.enqueuer.send, isolated)
 
-    def _is_alone(self) -> bool:
-        """Tell whether no other process can see these queues. `testing` changes it for a while."""
-        return self.settings.transport.startswith(("memory:", "sync:"))
+    def _run_here(self, transport: SyncTransport) -> None:
+        from cronq.app.immediate import run_here
+        from cronq.consumer.runner import Runner
 
-    def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:
-        """Return the queue for a call of a task. Raises UsageError for one that nobody serves."""
-        queue = wanted or task.options.queue or DEFAULT_QUEUE
-        if queue in self._known_queues or not self.settings.groups:
-            return queue
-        served = {name for group in self.settings.groups for name in group.queues}
-        raise UsageError(
-            f"queue {queue!r}: no [[consumers]] entry serves it, so its messages would wait for ever; "
-            f"served are {', '.join(sorted(served))}"
-        )
-
-    @cached_property
-    def _known_queues(self) -> frozenset[str]:
-        settings = self.settings
-        return frozenset(settings.inline.queues).union(settings.queues, *(group.queues for group in settings.groups))
-
-
-def _message_class(function: Callable[..., object]) -> type:
-    import inspect
-    import typing
-
-    first = next(iter(inspect.signature(function).parameters), None)
-    found = typing.get_type_hints(function).get(first or "")
-    if not isinstance(found, type):
-        raise UsageError(f"handler {function.__qualname__}: its first parameter must be annotated with a message class")
-    return found
-
-
-def _beside(path: str, caller: str | None) -> str:
-    if os.path.isabs(path) or not caller:
-        return path
-    beside = os.path.join(os.path.dirname(os.path.abspath(caller)), path)
-    return beside if os.path.exists(beside) else path
+        runner = Runner(self.runner_tasks(), self.clock, survives=())
+        run_here(runner, transport, self.settings.failures_keep_s, self.enqueuer.announce)

@@ -1,4 +1,4 @@
-"""Calls of tasks under terms, and the rates in force, as consumers and messages carry them."""
+"""Calls of tasks under terms, as messages carry them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from cronq.tasks.terms import terms_of_call
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cronq.app.application import App
     from cronq.messages.message import Message
-    from cronq.messages.rate import Rate
     from cronq.tasks.task import Task
     from cronq.tasks.terms import Asked, Terms
 
@@ -31,15 +29,3 @@ def under_terms(
 def terms_for(task: Task[..., Any], wanted: Asked, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Terms:
     """Return the terms of one call of a task."""
     return terms_of_call(task.name, wanted, args, kwargs, lambda: task.codec.named(args, kwargs))
-
-
-def rates_of(app: App) -> dict[str, Rate]:
-    """Return the rates of tasks and queues, as code and configuration say now."""
-    said = {f"task:{task.name}": task.options.rate for task in app.registry}
-    said |= {f"queue:{name}": queue.rate for name, queue in app.settings.queues.items()}
-    wanted = {name: rate for name, rate in said.items() if rate is not None}
-    if not wanted:
-        return {}
-    from cronq.messages.rate import parse
-
-    return {name: parse(rate) for name, rate in wanted.items()}

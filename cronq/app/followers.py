@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.errors import UsageError
-from cronq.tasks.call import RESULT
+from cronq.tasks.task import RESULT
 
 if TYPE_CHECKING:
-    from cronq.app.application import App
-    from cronq.tasks.call import Call
-    from cronq.tasks.task import Task
+    from collections.abc import Callable
+
+    from cronq.app.definitions import Definitions
+    from cronq.messages.follow import Step
+    from cronq.tasks.task import Call, Task
 
 
-class Following:
+class Followers:
     """Knows for each task what is stored with every message of it; most often nothing.
 
     Messages that follow by this have no followers of their own: a callback that fails calls nobody.
     """
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, definitions: Definitions, step_of: Callable[[Call], Step]) -> None:
+        self._definitions = definitions
+        self._step_of = step_of
         self._callbacks: list[Task[..., Any]] = []
         self._known: dict[tuple[str, str], bytes] = {}
 
@@ -42,19 +45,20 @@ class Following:
 
     def _find(self, task: Task[..., Any], queue: str) -> bytes:
         failed = self._on_failure(task)
-        if not failed and not self._app.settings.webhooks:
+        webhooks = self._definitions.installation.settings.webhooks
+        if not failed and not webhooks:
             return b""
         from cronq.messages.follow import Follow, written
 
-        follow = Follow(failed=tuple(map(self._app.writer.follower, failed)))
-        if self._app.settings.webhooks:
+        follow = Follow(failed=tuple(map(self._step_of, failed)))
+        if webhooks:
             from cronq.app.webhook_task import reports
 
-            follow += reports(self._app, task.name, queue)
+            follow += reports(self._definitions, self._step_of, task.name, queue)
         return written(follow)
 
     def _on_failure(self, task: Task[..., Any]) -> list[Call]:
-        own = task.options.on_failure
+        own = task.on_failure
         wanted = [*([] if own is None else [own]), *self._callbacks]
         return [_told(callback) for callback in dict.fromkeys(wanted) if callback is not task]
 

@@ -10,8 +10,8 @@ from cronq.messages.message import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cronq.app.application import App
     from cronq.messages.message import Message, Record
+    from cronq.transports.installation import Installation
 
 
 class Ref:
@@ -21,11 +21,11 @@ class Ref:
     at once, or when the outbox that holds it is sent.
     """
 
-    __slots__ = ("__weakref__", "_app", "_record", "id")
+    __slots__ = ("__weakref__", "_installation", "_record", "id")
 
-    def __init__(self, message_id: str, app: App) -> None:
+    def __init__(self, message_id: str, installation: Installation) -> None:
         self.id = message_id
-        self._app = app
+        self._installation = installation
         self._record: Record | None = None
 
     def __repr__(self) -> str:
@@ -33,7 +33,7 @@ class Ref:
 
     def refresh(self) -> Ref:
         """Look the message up again and return self."""
-        self._record = self._app.transport.find(self.id)
+        self._record = self._installation.transport.find(self.id)
         return self
 
     @property
@@ -63,7 +63,7 @@ class Ref:
 
         What would follow it never comes; the callback of its group does not wait for it any longer.
         """
-        return self._app.transport.cancel([self.id]) == 1
+        return self._installation.transport.cancel([self.id]) == 1
 
     def stop(self) -> bool:
         """Ask for the end of the message that is being run: TaskStopped is raised in its task.
@@ -74,25 +74,25 @@ class Ref:
         """
         from cronq.supervisor.stop_request import stop
 
-        return bool(stop(self._app.transport, [self.id]))
+        return bool(stop(self._installation.transport, [self.id]))
 
 
 class Refs:
     """Makes refs, and remembers those whose messages may yet be absorbed as long as somebody holds them."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._open: WeakValueDictionary[str, Ref] = WeakValueDictionary()
 
     def one(self, message_id: str) -> Ref:
         """Return a ref for the message of this id."""
-        return Ref(message_id, self._app)
+        return Ref(message_id, self._installation)
 
     def of(self, messages: Sequence[Message]) -> list[Ref]:
         """Return a ref for each message."""
         refs = []
         for message in messages:
-            ref = Ref(message.id, self._app)
+            ref = Ref(message.id, self._installation)
             refs.append(ref)
             if message.unique_key is not None:
                 self._open[ref.id] = ref

@@ -10,7 +10,7 @@ from cronq.namedtuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cronq.app.application import App
+    from cronq.transports.installation import Installation
 
 
 class One(NamedTuple):
@@ -43,8 +43,8 @@ class Progress(NamedTuple):
 class WorkflowRef:
     """Names all messages of a chain or group, those to come included."""
 
-    def __init__(self, app: App, tree: Node) -> None:
-        self._app = app
+    def __init__(self, installation: Installation, tree: Node) -> None:
+        self._installation = installation
         self._tree = tree
         self.ids = list(_ids(tree))
 
@@ -65,12 +65,12 @@ class WorkflowRef:
 
     def cancel(self) -> bool:
         """Remove what waits; what would follow it never comes. False when a message is running: it goes on."""
-        self._app.transport.cancel(self.ids)
+        self._installation.transport.cancel(self.ids)
         return State.RESERVED not in self._states().values()
 
     def _states(self) -> dict[str, State]:
         """Look the messages up in their order, so that a step is not missed that takes the place of another."""
-        found = ((one, self._app.transport.find(one)) for one in self.ids)
+        found = ((one, self._installation.transport.find(one)) for one in self.ids)
         return {one: record.state for one, record in found if record is not None}
 
 

@@ -7,27 +7,29 @@ from typing import TYPE_CHECKING, Any
 from cronq.app.call_terms import under_terms
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
-from cronq.tasks.call import RESULT
-from cronq.tasks.task import NOTHING_ASKED
+from cronq.tasks.options import NOTHING_ASKED
+from cronq.tasks.task import RESULT, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cronq.app.application import App
+    from cronq.app.definitions import Definitions
+    from cronq.app.followers import Followers
+    from cronq.app.project_hooks import BeforeEnqueue
     from cronq.messages.follow import Step
-    from cronq.tasks.call import Call
-    from cronq.tasks.task import Delivery, Task
+    from cronq.tasks.options import Delivery
+    from cronq.tasks.task import Task
 
-    BeforeEnqueue = Callable[[dict[str, str]], None]
     Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
 
 
 class Writer:
-    """Writes messages for an app. `hooks` add to the headers of each."""
+    """Writes messages. `hooks` add to the headers of each."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self.hooks: list[BeforeEnqueue] = []
+    def __init__(self, definitions: Definitions, followers: Followers, hooks: Sequence[BeforeEnqueue]) -> None:
+        self._definitions = definitions
+        self._followers = followers
+        self._hooks = hooks
         self._usual: dict[tuple[str, str | None], Message] = {}
 
     def messages(
@@ -39,8 +41,19 @@ class Writer:
     ) -> list[Message]:
         """Return calls of a task as messages, with what follows them. Raises ArgumentError, UsageError."""
         messages = self._unfollowed(task, calls, delivery, encode)
-        follow = self._app.following.of(task, messages[0].queue) if messages else b""
+        follow = self._followers.of(task, messages[0].queue) if messages else b""
         return [message._replace(follow=follow) for message in messages] if follow else messages
+
+    def dispatched(self, message: object, delivery: Delivery) -> list[Message]:
+        """Return a message object as messages: one for each of its handlers."""
+        handlers = self._definitions.registry.handlers(type(message))
+        return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
+
+    def written(self, wanted: Call | object) -> list[Message]:
+        """Return a call, or a message object, as messages."""
+        if isinstance(wanted, Call):
+            return self.messages(wanted.task, [(wanted.args, wanted.kwargs)], wanted.delivery)
+        return self.dispatched(wanted, NOTHING_ASKED)
 
     def _unfollowed(
         self,
@@ -50,24 +63,28 @@ class Writer:
         encode: Encode | None = None,
     ) -> list[Message]:
         usual = self._usual.get((task.name, delivery.queue)) or self._usual_message(task, delivery.queue)
-        pattern = usual if delivery is NOTHING_ASKED and not self.hooks else self._asked_for(delivery, usual)
+        pattern = usual if delivery is NOTHING_ASKED and not self._hooks else self._asked_for(delivery, usual)
         wanted = task.asked(delivery)
         calls = calls if wanted is None else list(calls)
         encode = encode or task.codec.encode
         messages = [pattern.with_call(new_id(), encode(args, kwargs)) for args, kwargs in calls]
-        return messages if wanted is None else under_terms(task, wanted, messages, calls, self._app.clock.now())
+        return (
+            messages
+            if wanted is None
+            else under_terms(task, wanted, messages, calls, self._definitions.installation.clock.now())
+        )
 
     def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
-        queue = self._app.queue_for(task, wanted)
-        usual = Message("", queue, task.name, b"", max_attempts=self._app.policy(task, queue).max_attempts)
+        queue = self._definitions.queue_for(task, wanted)
+        usual = Message("", queue, task.name, b"", max_attempts=self._definitions.policy(task, queue).max_attempts)
         self._usual[task.name, wanted] = usual
         return usual
 
     def _asked_for(self, delivery: Delivery, usual: Message) -> Message:
-        now = self._app.clock.now()
+        now = self._definitions.installation.clock.now()
         return usual._replace(
-            headers=self._headers(delivery.headers) if delivery.headers or self.hooks else b"",
+            headers=self._headers(delivery.headers) if delivery.headers or self._hooks else b"",
             priority=delivery.priority,
             available_at=now + delivery.delay_s if delivery.delay_s else 0.0,
             expires_at=now + delivery.expires_s if delivery.expires_s else None,
@@ -94,7 +111,7 @@ class Writer:
 
     def _headers(self, given: Mapping[str, str] | None) -> bytes:
         headers = dict(given or {})
-        for hook in self.hooks:
+        for hook in self._hooks:
             hook(headers)
         import json
 

@@ -48,7 +48,7 @@ def show_all(context: click.Context, as_json: bool = False) -> int:
     app, _ = _registered(context)
     found = app.schedules.list()
     if as_json:
-        print_json([one._asdict() for one in found])
+        print_json([one.as_data() for one in found])
     elif not found:
         say('no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAME] in cronq.toml, makes one')
     else:
@@ -121,7 +121,7 @@ def _run(app: App, one: StoredSchedule) -> Message:
     from cronq.supervisor.firing import run_now
 
     if not app.settings.transport.startswith("sync:"):
-        return run_now(app, one)
+        return run_now(app.installation, one)
     message = message_of(one, app.clock.now())
     _send(app, message)
     return message
@@ -129,7 +129,7 @@ def _run(app: App, one: StoredSchedule) -> Message:
 
 def _send(app: App, message: Message) -> None:
     try:
-        app.send([message])
+        app.enqueuer.send([message])
     except CronqError:
         raise
     except Exception as error:  # sync:// runs the task here, and its own error comes out of it
@@ -138,10 +138,8 @@ def _send(app: App, message: Message) -> None:
 
 def _registered(context: click.Context) -> tuple[App, list[StoredSchedule]]:
     """Return the app and its schedules, those that no consumer has seen yet among them."""
-    from cronq.app.timetable import register
-
     app = app_of(settings_of(context))
-    return app, register(app)
+    return app, app.declarations.register()
 
 
 def _show(found: Sequence[ScheduleStatus]) -> None:

@@ -119,7 +119,7 @@ def _facts(app: App, task: Task[..., Any], paused: Sequence[str]) -> dict[str, A
     return {
         "task": task.name,
         "queue": queue,
-        "max_attempts": app.policy(task, queue).max_attempts,
+        "max_attempts": app.definitions.policy(task, queue).max_attempts,
         "rules": rules | ({"rate of its queue": of_queue.rate} if of_queue.rate else {}),
         "paused": task.name in paused,
     }

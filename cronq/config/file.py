@@ -32,6 +32,14 @@ def find(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> str
     return _existing(named, "" if path is not None else f" (from {VARIABLE})")
 
 
+def beside(path: str, caller: str | None) -> str:
+    """Return where a relative path leads that stands in the file `caller`: beside it, if there is such a file."""
+    if os.path.isabs(path) or not caller:
+        return path
+    found = os.path.join(os.path.dirname(os.path.abspath(caller)), path)
+    return found if os.path.exists(found) else path
+
+
 def working_dir() -> str:
     """Return the working directory; raise ConfigError when it has been removed."""
     try:

@@ -45,7 +45,7 @@ def connect(app: App, *, every_attempt: bool = False, arguments: bool = False) -
     if reports is None:
         reports = Reports(every_attempt, arguments)
         events.listeners.append(reports)
-    if reports.scope not in app.arounds:
+    if reports.scope not in app.hooks.arounds:
         app.around(reports.scope)
     ignore_logger("cronq")  # the lines of cronq.contrib.logs say the same again
 

@@ -218,10 +218,8 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
 
 def _register_schedules(app: App) -> None:
     """Tell the tick what recurs, before a successor takes over. What is wrong with that keeps nobody from consuming."""
-    from cronq.app.timetable import register
-
     try:
-        register(app)
+        app.declarations.register()
     except Exception as error:  # arguments are encoded by the project's own types
         emit("trouble", error=error)
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import os
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cronq.app.call_terms import rates_of
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.lifetime import ChangedFiles, Leaving, Seldom, Signals
 from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
-from cronq.consumer.outcomes import cause_of, concluded
-from cronq.consumer.post import NoPost
 from cronq.consumer.rest import Rest
-from cronq.consumer.runner import Runner, Tasks
+from cronq.consumer.runner import Runner
 from cronq.consumer.stops import Stops
-from cronq.events import emit
 from cronq.host.bell import Bells
-from cronq.messages.message import Fail, Release
-from cronq.messages.outbox import Outbox
 from cronq.namedtuple import NamedTuple
-from cronq.runtime.isolation_choice import isolation, terms_of
 from cronq.supervisor import interval, seats
 from cronq.supervisor.second_hand import SecondHand
 
@@ -35,13 +29,7 @@ if TYPE_CHECKING:
     from cronq.config.settings import Group, Settings
     from cronq.consumer.run_times import Durations
     from cronq.host.state_dir import StateDir
-    from cronq.messages.message import Message, Outcome
     from cronq.supervisor.slots import Slot
-    from cronq.tasks.task import Task
-    from cronq.transports.sync import SyncTransport
-
-
-SYNC_PRUNES = 100  # results and failures at a time: nobody else would remove them
 
 
 class Crew(NamedTuple):
@@ -50,31 +38,6 @@ class Crew(NamedTuple):
     consumer: Consumer
     progress: Progress
     durations: Durations
-
-
-def tasks_of(app: App, group: Group | None = None) -> Tasks:
-    """Return what a runner needs to know of the app, and of the group that its process belongs to."""
-
-    def timeout_s(task: Task[..., Any], queue: str) -> float | None:
-        configured = app.settings.queue(queue).timeout_s
-        return task.options.timeout_s if configured is None else configured
-
-    def result_ttl_s(task: Task[..., Any], queue: str) -> float:
-        configured = app.settings.queue(queue).result_ttl_s
-        return task.options.result_ttl_s if configured is None else configured
-
-    return Tasks(
-        app.registry.get,
-        app.policy,
-        timeout_s,
-        result_ttl_s,
-        app.arounds,
-        app.resets,
-        app.disconnects,
-        terms_of(app.settings, everything=group is not None and group.isolated),
-        lambda: Outbox().open(app.send),
-        app.transport.results,
-    )
 
 
 class Shift(NamedTuple):
@@ -105,7 +68,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
 
     stops = stops_of(app, slot.holder, lambda: leaving.reason() is not None)
     alarm = Alarm(clock, stops.due_in)
-    second_hand = SecondHand(app)
+    second_hand = SecondHand(app.installation)
     attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
     conditions = Conditions(
         leaving,
@@ -115,12 +78,12 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         BatchSize(),
         attendance.looked if shift.stop_when_empty else _each(attendance.looked, second_hand.looked),
         alarm.share_after,
-        followed=app.announce,
+        followed=app.enqueuer.announce,
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
-    runner = Runner(tasks_of(app, group), clock, alarm, ends_at=shift.deadline, stops=stops)
+    runner = Runner(app.runner_tasks(isolated=group.isolated), clock, alarm, ends_at=shift.deadline, stops=stops)
     runner.own_process(isolation(clock, stops), Leftovers())
-    duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=rates_of(app))
+    duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
     return Crew(consumer, progress, runner.durations)
 
@@ -161,48 +124,6 @@ def _idle_limit(app: App, slot: Slot, group: Group) -> list[Limit]:
 def lapse_s(app: App) -> float:
     """Return how long this host's reservations stand without a tick."""
     return interval.lapse_s(interval.current(app.state.ticks, app.settings.interval_s))
-
-
-def run_here(app: App, transport: SyncTransport) -> None:
-    """Run what this thread has enqueued, here and now: what `sync://` does after every enqueue.
-
-    There is no second attempt. When all has run, failure callbacks included, the first exception of a task reaches the
-    caller, as that of a plain call would.
-    """
-    runner = Runner(tasks_of(app), app.clock, survives=())
-    errors = []
-    while (message := transport.take(NoPost.holder)) is not None:
-        try:
-            outcome = _attempt_here(app, runner, transport, message)
-            transport.exchange(NoPost.holder, [outcome], None)
-            _announce_following(app, outcome)
-        except Exception as error:  # the others have not failed: it is raised when they have run
-            errors.append(error)
-    transport.prune(app.settings.failures_keep_s, SYNC_PRUNES)
-    if errors:
-        raise errors[0]
-
-
-def _attempt_here(app: App, runner: Runner, transport: SyncTransport, message: Message) -> Outcome:
-    """Return how the only attempt at a message ended. Raises what the task raises, once it is written down."""
-    call = runner.prepare(message)
-    if isinstance(call, Fail):
-        emit("failed", message=message, error=call.error)
-        return call
-    try:
-        return runner.run(message, call)
-    except BaseException as error:
-        cause = cause_of(error)
-        emit("failed", message=message, error=error)
-        failed = concluded(Fail(message, f"{cause.error_class}: {cause.text}", cause))
-        transport.exchange(NoPost.holder, [failed], None)
-        _announce_following(app, failed)
-        raise
-
-
-def _announce_following(app: App, outcome: Outcome) -> None:
-    if not isinstance(outcome, Release) and outcome.then:
-        app.announce(outcome.then)
 
 
 def watched_files(settings: Settings, state: StateDir) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.call_terms import rates_of
 from cronq.consumer import run_times
 from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.isolation_choice import inline_queues
 from cronq.consumer.lifetime import Leaving
 from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
@@ -17,8 +17,7 @@ from cronq.errors import ConfigError, TaskStopped, TaskTimeout
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
-from cronq.runtime.crew import lapse_s, stops_of, tasks_of
-from cronq.runtime.isolation_choice import inline_queues
+from cronq.runtime.crew import lapse_s, stops_of
 from cronq.supervisor import interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.rescue import find_dead, rescue
@@ -112,12 +111,12 @@ class _Drain:
             NoRest(),
             app.clock,
             BatchSize(most=1),
-            followed=app.announce,
+            followed=app.enqueuer.announce,
             first_position=self._position,
         )
         stops = stops_of(app, self._slot.holder)
-        runner = Runner(tasks_of(app), app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
-        duty = Duty(inline_queues(app.settings), lapse_s(app), True, _unfit(app, left_s), rates_of(app))
+        runner = Runner(app.runner_tasks(), app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
+        duty = Duty(inline_queues(app.settings), lapse_s(app), True, _unfit(app, left_s), app.definitions.rates())
         return Consumer(app.transport, runner, duty, self._slot, conditions)
 
 

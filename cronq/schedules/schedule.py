@@ -11,9 +11,19 @@ from cronq.namedtuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Literal
+    from typing import Literal, TypedDict
 
     Missed = Literal["skip", "once", "all"]
+
+    class ScheduleOptions(TypedDict, total=False):
+        """What may be said of a schedule beside its task, its times and its arguments; see `Schedule`."""
+
+        tz: str
+        missed: Missed
+        queue: str | None
+        overlap: bool
+        stop_after: int | None
+
 
 MISSED: tuple[Missed, ...] = ("once", "skip", "all")  # as in config/settings.py
 UTC = "UTC"
@@ -23,6 +33,10 @@ ON_TIME_S = 120.0
 _WINDOWS_S = (60.0, 3600.0, 86400.0, 32 * 86400.0)
 
 
+_DECLARED_FIRST = ("name", "task", "cron", "tz", "args", "missed", "queue", "overlap", "stop_after")
+"""Fields in the order in which every release writes them into `declared`. Nothing is ever added here."""
+
+
 class Schedule(NamedTuple):
     """One recurring call of a task. `args` are arguments by name; `queue` None: the task's own.
 
@@ -30,6 +44,9 @@ class Schedule(NamedTuple):
     While its last message waits or is run, no other is enqueued, unless `overlap` allows it. After `stop_after` runs
     in a row that failed for good it stops, until a person resumes it; None: never.
     The time zone is UTC unless named: what a web process, cron and a shell have as local time differs too often.
+
+    A new field stands at the end, has a default, and is checked in `validated`; `ScheduleOptions` and the key in
+    `config/keys.py` let it be said. It is stored and shown without being named anywhere else.
     """
 
     name: str
@@ -48,14 +65,37 @@ class Schedule(NamedTuple):
         return self.overlap or self.missed == "all"
 
     @property
-    def timing(self) -> str:
+    def timing(self) -> Timing:
         """What decides when it is due; a change of anything else leaves the next time as it is."""
-        return f"{self.cron} {self.tz}"
+        return Timing(self.cron, self.tz)
 
     @property
     def declared(self) -> str:
-        """Everything it says, as text to compare: writing JSON would cost an idle tick 4 ms."""
-        return repr((*self[:4], sorted(self.args.items()), *self[5:]))
+        """Everything it says, as text to compare: writing JSON would cost an idle tick 4 ms.
+
+        A field that an older release did not have counts only where it says something. Otherwise an upgrade would
+        take every schedule for a changed one: those that have stopped would go on, their failures forgotten.
+        """
+        said = {**self._asdict(), "args": sorted(self.args.items())}
+        first = tuple(said.pop(name) for name in _DECLARED_FIRST)
+        added = {name: value for name, value in said.items() if value != self._field_defaults[name]}
+        return repr((first, added)) if added else repr(first)
+
+
+class Timing(NamedTuple):
+    """When a schedule is due, as it is stored beside the rest: text that is read without JSON, by consumers, often."""
+
+    cron: str
+    tz: str
+
+    def __str__(self) -> str:
+        return f"{self.cron} {self.tz}"
+
+    @classmethod
+    def read(cls, text: str) -> Timing:
+        """Return what `str` wrote. No name of a zone has a space."""
+        cron, _, tz = text.rpartition(" ")
+        return cls(cron, tz)
 
 
 def validated(schedule: Schedule) -> Schedule:
@@ -71,7 +111,7 @@ def validated(schedule: Schedule) -> Schedule:
     return schedule
 
 
-def resolved(schedule: Schedule, installation: str = "") -> Schedule:
+def resolved(schedule: Schedule, place: str = "") -> Schedule:
     """Return it with its `H` fields turned into numbers: its own in this installation, and always the same.
 
     Raises UsageError for one that is wrong.
@@ -79,7 +119,7 @@ def resolved(schedule: Schedule, installation: str = "") -> Schedule:
     from cronq.schedules.expression import resolve
 
     try:
-        return schedule._replace(cron=resolve(schedule.cron, f"{installation} {schedule.name}"))
+        return schedule._replace(cron=resolve(schedule.cron, f"{place} {schedule.name}"))
     except ValueError as error:
         raise UsageError(f"schedule {schedule.name}: cron = {schedule.cron!r}: {error}") from None
 

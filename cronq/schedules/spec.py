@@ -7,27 +7,15 @@ from cronq.messages.ids import new_id
 from cronq.messages.message import Message
 from cronq.schedules.stored import HEADER, StoredSchedule
 
+_STORED_APART = ("name", "stop_after")  # in columns of their own
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from cronq.config.settings import Settings
     from cronq.schedules.schedule import Schedule
     from cronq.tasks.terms import Terms
-
-_ON_THIS_HOST = ("sqlite", "memory", "sync")
-
-
-def installation_of(settings: Settings) -> str:
-    """Return what tells this installation from others, for `H` fields: the place of its queue.
-
-    It is the same for the web processes, the tick and every host that shares the queue, and after each deployment;
-    a host name or a random number would not be. Passwords are no part of it: they change.
-    """
-    scheme, _, rest = settings.transport.partition("://")
-    place = settings.state_dir if scheme in _ON_THIS_HOST else rest.rpartition("@")[2]
-    return f"{settings.queue_prefix} {place}"
 
 
 def to_store(
@@ -36,9 +24,9 @@ def to_store(
     args: Mapping[str, object],
     queue: str,
     max_attempts: int,
-    installation: str,
+    place: str,
 ) -> StoredSchedule:
-    """Return a schedule, its `H` fields resolved, as transports keep it; not yet placed in time."""
+    """Return a schedule as transports keep it, not yet placed in time; `H` fields are resolved by `place`."""
     import json
 
     from cronq.schedules.schedule import resolved
@@ -46,28 +34,25 @@ def to_store(
     refused = None
     kept = schedule
     try:
-        kept = resolved(schedule, installation)
+        kept = resolved(schedule, place)
     except UsageError as error:
         refused = str(error)
-    spec = {
-        "task": schedule.task,
+    said = {name: value for name, value in schedule._asdict().items() if name not in _STORED_APART}
+    spec = said | {
         "cron": kept.cron,
         "written": schedule.cron,
-        "tz": schedule.tz,
         "args": dict(args),
-        "missed": schedule.missed,
         "queue": queue,
         "max_attempts": max_attempts,
-        "overlap": schedule.overlap,
     }
     return StoredSchedule(
-        source,
-        schedule.name,
-        schedule.declared,
-        kept.timing,
-        json.dumps(spec, default=str).encode(),
-        None,
-        refused,
+        source=source,
+        name=schedule.name,
+        declared=schedule.declared,
+        timing=str(kept.timing),
+        spec=json.dumps(spec, default=str).encode(),
+        next_at=None,
+        refused=refused,
         stop_after=schedule.stop_after or 0,
     )
 
@@ -111,17 +96,8 @@ def schedule_of(one: StoredSchedule) -> Schedule:
     from cronq.schedules.schedule import Schedule
 
     spec = spec_of(one)
-    return Schedule(
-        one.name,
-        spec["task"],
-        spec["cron"],
-        spec["tz"],
-        spec["args"],
-        spec["missed"],
-        spec["queue"],
-        spec.get("overlap", False),  # stored by an earlier release, it has none
-        one.stop_after or None,
-    )
+    said = {name: spec[name] for name in Schedule._fields if name in spec}  # what an earlier release stored has fewer
+    return Schedule(**said, name=one.name, stop_after=one.stop_after or None)
 
 
 def message_of(one: StoredSchedule, due_at: float) -> Message:

@@ -61,7 +61,8 @@ def _has_changed(settings: Settings, stored: Sequence[StoredSchedule]) -> bool:
 
 def _of_config(settings: Settings, stored: Sequence[StoredSchedule], now: float) -> list[StoredSchedule]:
     """Return the schedules of the configuration; of those that are as before, what a consumer found out is kept."""
-    from cronq.schedules.spec import installation_of, placed, to_store
+    from cronq.schedules.spec import placed, to_store
+    from cronq.transports.schemes import place_of
 
     known = {one.name: one for one in stored if one.source == CONFIG}
     found = []
@@ -72,7 +73,7 @@ def _of_config(settings: Settings, stored: Sequence[StoredSchedule], now: float)
             continue
         queue = schedule.queue or "normal"
         attempts = settings.queue(queue).max_attempts or MAX_ATTEMPTS
-        new = to_store(CONFIG, schedule, schedule.args, queue, attempts, installation_of(settings))
+        new = to_store(CONFIG, schedule, schedule.args, queue, attempts, place_of(settings))
         found.append(placed(new, now))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cronq.errors import TransportError
 from cronq.events import emit
 from cronq.schedules.expression import is_sub_minute
+from cronq.schedules.schedule import Timing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,5 +64,5 @@ class SecondHand:
         return [
             one
             for one in self._place.transport.schedules()
-            if one.next_at is not None and is_sub_minute(one.timing.rpartition(" ")[0])
+            if one.next_at is not None and is_sub_minute(Timing.read(one.timing).cron)
         ]

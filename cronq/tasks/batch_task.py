@@ -12,13 +12,14 @@ from cronq.namedtuple import NamedTuple
 from cronq.tasks.codec import Codec, hints_of
 from cronq.tasks.context import Context
 from cronq.tasks.cursor import Later
-from cronq.tasks.task import Options, Task
+from cronq.tasks.task import Task
 from cronq.tasks.terms import MaxRunning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Concatenate
 
+    from cronq.tasks.options import Options
     from cronq.tasks.task import Sender
 
 MOST = 1000  # items of one call

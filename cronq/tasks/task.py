@@ -1,24 +1,23 @@
-"""A task: a callable that can be put into a queue."""
+"""A task: a callable that can be put into a queue; and a call of it as a value."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, update_wrapper
-from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar
 
 from cronq.errors import UsageError
-from cronq.tasks.call import Call
+from cronq.namedtuple import NamedTuple
 from cronq.tasks.context import Context
-from cronq.tasks.retry import Retry
+from cronq.tasks.options import NOTHING_ASKED, Delivery
 from cronq.tasks.terms import Asked, asked, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
 
     from cronq.tasks.codec import Codec
-    from cronq.tasks.terms import Key, MaxRunning, Unique
+    from cronq.tasks.options import Options
+    from cronq.tasks.terms import Key, Unique
 
 _NOT_RUN_BY_CALLING = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator (inspect.CO_...)
 
@@ -27,111 +26,26 @@ R = TypeVar("R")
 RefT_co = TypeVar("RefT_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a task is run. `queue` None means: the queue of its message class, else `normal`.
+class _Result:
+    """Stands for what the step before returns."""
 
-    `timeout_s` ends an attempt that takes longer; `inline=False` keeps the task out of web processes;
-    `ack_first=True` acks before running: at most once instead of at least once;
-    `result_ttl_s` keeps the return value so long; `on_failure` is enqueued with a Failure for each message of this
-    task that went to the failure queue.
-    `isolated=True` runs every message in a process of its own: there `memory_mb` bounds its memory, and
-    `capture_output=True` keeps the end of what a failed attempt printed.
-    `unique`, `debounce_s`, `max_running` are its terms (`tasks.terms`); `rate="10/m"` is how often it may be reserved.
-    """
+    __slots__ = ()
 
-    queue: str | None = None
-    retry: Retry = field(default_factory=Retry)
-    timeout_s: float | None = None
-    inline: bool = True
-    ack_first: bool = False
-    result_ttl_s: float = 0.0
-    on_failure: Task[..., Any] | None = None
-    isolated: bool = False
-    memory_mb: int | None = None
-    capture_output: bool = False
-    unique: Unique | Key | None = None
-    debounce_s: float = 0.0
-    max_running: MaxRunning | int | None = None
-    rate: str | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            if self.timeout_s is not None and not 0 < self.timeout_s <= 7 * 86400:
-                raise ValueError(f"timeout_s = {self.timeout_s!r}: must be seconds, more than 0 and at most a week")
-            if not 0 <= self.result_ttl_s <= 3650 * 86400:
-                raise ValueError(f"result_ttl_s = {self.result_ttl_s!r}: must be seconds, 0 for none")
-        except TypeError:
-            raise TypeError(_no_number(timeout_s=self.timeout_s, result_ttl_s=self.result_ttl_s)) from None
-        if not isinstance(self.retry, Retry):
-            raise TypeError(f"retry = {self.retry!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
-        if self.on_failure is not None and not isinstance(self.on_failure, Task):
-            raise TypeError(f"on_failure = {self.on_failure!r}: must be a task, put @app.task above it")
-        self._check_isolation()
-        self._check_terms()
-
-    def _check_isolation(self) -> None:
-        for name in ("isolated", "capture_output"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} = {getattr(self, name)!r}: must be True or False")
-        if self.memory_mb is not None and (type(self.memory_mb) is not int or not 16 <= self.memory_mb <= 1_048_576):
-            raise ValueError(f"memory_mb = {self.memory_mb!r}: must be a whole number of MB from 16 to 1048576")
-        for name in ("memory_mb", "capture_output"):
-            if getattr(self, name) and not self.isolated:
-                raise ValueError(f"{name} needs isolated=True: memory and streams belong to a process, not to a task")
-
-    def _check_terms(self) -> None:
-        asked(self.unique, self.max_running, self.debounce_s)
-        if self.rate is not None:
-            from cronq.messages.rate import parse
-
-            parse(self.rate)
+    def __repr__(self) -> str:
+        return "RESULT"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What one enqueueing asks for beyond its task's options. `immediately`: no outbox holds it back."""
-
-    queue: str | None = None
-    delay_s: float = 0.0
-    priority: int = 0
-    expires_s: float | None = None
-    headers: Mapping[str, str] | None = None
-    unique: Unique | Key | None = None
-    debounce_s: float = 0.0
-    immediately: bool = False
-
-    def __post_init__(self) -> None:
-        try:
-            if not 0 <= self.delay_s <= 3650 * 86400:
-                raise ValueError(f"delay_s = {self.delay_s!r}: must be seconds, 0 or more, and at most ten years")
-            if self.expires_s is not None and not 0 < self.expires_s <= 3650 * 86400:
-                raise ValueError(f"expires_s = {self.expires_s!r}: must be seconds, more than 0")
-        except TypeError:
-            raise TypeError(_no_number(delay_s=self.delay_s, expires_s=self.expires_s)) from None
-        if isinstance(self.priority, bool) or not isinstance(self.priority, int) or abs(self.priority) > 1_000_000:
-            raise ValueError(f"priority = {self.priority!r}: must be a whole number from -1000000 to 1000000")
-        if self.unique is not None or self.debounce_s:
-            asked(self.unique, None, self.debounce_s)
+RESULT: Final[Any] = _Result()
+"""In place of an argument: what the step before has returned; behind a group, the list of what its parts returned."""
 
 
-NOTHING_ASKED = Delivery()
+class Call(NamedTuple):
+    """A call that nobody has enqueued yet: what `task.call(...)` returns."""
 
-
-def _no_number(**given: object) -> str:
-    """Say which of these are no seconds, and what would be right."""
-    name, value = next(one for one in given.items() if one[1] is not None and not isinstance(one[1], int | float))
-    hint = ": write .total_seconds() behind it" if hasattr(value, "total_seconds") else ', such as 60, not "60s"'
-    return f"{name} = {value!r}: must be a number of seconds{hint}"
-
-
-def checked_names(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return options as they were given. Raises TypeError that names those there are when one is not among them."""
-    known = [one.name for one in fields(kind)]
-    for name in given:
-        if name not in known:
-            raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
-    return given
+    task: Task[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    delivery: Delivery
 
 
 class Sender(Protocol[RefT_co]):
@@ -163,6 +77,7 @@ class Task(Generic[P, R]):
         self.run: Callable[..., object] = function
         self.name = name
         self.options = options
+        self.on_failure = _callback(name, options.on_failure)
         self._asked = asked(options.unique, options.max_running, options.debounce_s)
         try:
             check_names(self._asked, function)
@@ -245,12 +160,10 @@ class Prepared(Generic[P]):
         return self._sender.send_calls(self._task, calls, self._delivery)
 
 
-def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Options:
-    """Return the options that stand at a function. Raises UsageError that names it."""
-    try:
-        return Options(**checked_names(Options, given))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"task {function.__qualname__}: {error}") from None
+def _callback(name: str, given: Callable[..., object] | None) -> Task[..., Any] | None:
+    if given is not None and not isinstance(given, Task):
+        raise UsageError(f"task {name}: on_failure = {given!r}: must be a task, put @app.task above it")
+    return given
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -275,13 +188,3 @@ def _module_of(function: Callable[..., object]) -> str:
         return main.__spec__.name.removesuffix(".__main__")
     path = str(getattr(main, "__file__", "__main__"))
     return path.rpartition("/")[2].removesuffix(".py")
-
-
-def with_queue_settings(retry: Retry, changes: Mapping[str, Any], max_attempts: int | None) -> Retry:
-    """Return the policy that `[queues.NAME]` makes of a task's own."""
-    wanted = dict(changes)
-    if max_attempts is not None:
-        wanted["max_attempts"] = max_attempts
-    if "max_attempts" in wanted:
-        wanted["max_attempts"] = int(wanted["max_attempts"])
-    return replace(retry, **wanted) if wanted else retry

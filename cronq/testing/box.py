@@ -18,18 +18,23 @@ from cronq.errors import CronqError
 from cronq.messages.message import State
 from cronq.messages.outbox import shelved
 from cronq.namedtuple import NamedTuple
-from cronq.runtime.crew import tasks_of
 from cronq.testing.recorder import MovableClock, RecordingTransport
 from cronq.testing.records import Recorded, Records
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from cronq.app.application import App
     from cronq.clock import Clock
     from cronq.config.settings import Settings
+    from cronq.consumer.runner import Tasks
+    from cronq.messages.message import Message
+    from cronq.tasks.registry import Registry
     from cronq.transports.base import Transport
+    from cronq.transports.installation import Installation
+
+    Elsewhere = Callable[[Settings, Clock, Transport], AbstractContextManager[None]]
 
 _FAILS = frozenset({"failed", "ended_once"})
 _ALL = 1_000_000_000  # rows in one page
@@ -47,24 +52,33 @@ class Box(Records):
 
     Nothing is written to disk, no consumer is started or woken, web requests do no work, webhooks are off.
     Delayed messages become due as the clock goes: that of the process (which freezegun may hold), and `advance()`.
+    `tasks`, `announce` and `elsewhere` are an app's: what a runner is told, whom to tell of what follows a message, and
+    having another configuration, clock and transport for a while.
     """
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._clock = MovableClock(app.clock)
-        super().__init__(RecordingTransport(self._clock), app.registry)
+    def __init__(
+        self,
+        installation: Installation,
+        registry: Registry,
+        tasks: Callable[[], Tasks],
+        announce: Callable[[Sequence[Message]], None],
+        elsewhere: Elsewhere,
+    ) -> None:
+        self._installation = installation
+        self._tasks = tasks
+        self._announce = announce
+        self._elsewhere = elsewhere
+        self._clock = MovableClock(installation.clock)
+        super().__init__(RecordingTransport(self._clock), registry)
         self._failed: list[Failed] = []
         self._before = ExitStack()
 
     def __enter__(self) -> Box:
-        app = self._app
-        self._before.callback(_put_back, app, app.settings, app.clock, app.__dict__.get("transport"))
+        settings = self._installation.settings
+        inline = settings.inline._replace(mode="off")
+        boxed = settings._replace(transport="memory://", inline=inline, webhooks=())
+        self._before.enter_context(self._elsewhere(boxed, self._clock, self._transport))
         self._before.enter_context(shelved())
-        inline = app.settings.inline._replace(mode="off")
-        app.settings = app.settings._replace(transport="memory://", inline=inline, webhooks=())
-        app.following.forget()
-        app.clock = self._clock
-        app.__dict__["transport"] = self._transport
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -113,16 +127,14 @@ class Box(Records):
     def _consume(self, most: int) -> int:
         progress = Progress()
         leaving = Leaving(progress, [MessageLimit(most)])
-        conditions = Conditions(
-            leaving, progress, NoRest(), self._clock, BatchSize(most=1), followed=self._app.announce
-        )
-        runner = Runner(tasks_of(self._app), self._clock)
+        conditions = Conditions(leaving, progress, NoRest(), self._clock, BatchSize(most=1), followed=self._announce)
+        runner = Runner(self._tasks(), self._clock)
         duty = Duty(self._queues(), lapse_s=0.0, stop_when_empty=True)
         Consumer(self._transport, runner, duty, NoPost(), conditions).run()
         return progress.messages
 
     def _queues(self) -> Sequence[str]:
-        served = [queue for group in self._app.settings.groups for queue in group.queues]
+        served = [queue for group in self._installation.settings.groups for queue in group.queues]
         return tuple(dict.fromkeys([*served, *(counts.queue for counts in self._transport.counts())]))
 
     def _skip_to_retry(self) -> bool:
@@ -143,14 +155,6 @@ class Box(Records):
                 new.append(Failed(self.recorded(facts["message"].id), raised))
         self._failed += new
         return [one.error for one in new]
-
-
-def _put_back(app: App, settings: Settings, clock: Clock, transport: Transport | None) -> None:
-    app.settings, app.clock = settings, clock
-    app.following.forget()
-    del app.__dict__["transport"]
-    if transport is not None:  # otherwise it is opened when it is needed, as before
-        app.__dict__["transport"] = transport
 
 
 def _raise_first(errors: Sequence[BaseException]) -> None:

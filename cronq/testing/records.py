@@ -12,8 +12,8 @@ from cronq.tasks.context import headers_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cronq.app.registry import Registry
     from cronq.messages.message import Message
+    from cronq.tasks.registry import Registry
     from cronq.tasks.task import Task
     from cronq.testing.recorder import RecordingTransport
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cronq.errors import ConfigError
 
+_ON_THIS_HOST = ("sqlite", "memory", "sync")
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.clock import Clock
@@ -46,3 +48,14 @@ def sqlite_path(state_dir: str, rest: str) -> str:
     """Return the file of `sqlite:///queue.db` (in the state directory) or `sqlite:////abs/queue.db`."""
     path = rest.removeprefix("/")
     return path if path.startswith("/") else f"{state_dir}/{path or 'queue.db'}"
+
+
+def place_of(settings: Settings) -> str:
+    """Return what tells this installation from others, for `H` fields: the place of its queue.
+
+    It is the same for the web processes, the tick and every host that shares the queue, and after each deployment;
+    a host name or a random number would not be. Passwords are no part of it: they change.
+    """
+    scheme, _, rest = settings.transport.partition("://")
+    place = settings.state_dir if scheme in _ON_THIS_HOST else rest.rpartition("@")[2]
+    return f"{settings.queue_prefix} {place}"

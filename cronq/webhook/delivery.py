@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import cronq
-from cronq.errors import CronqError, GiveUp, UsageError
-from cronq.host.secret import make_secret, secrets_in
+from cronq.errors import CronqError, GiveUp
 from cronq.messages.ids import enqueued_at
-from cronq.webhook.subscription import EVENT, ID, SHORTEST_SECRET, SIGNATURE, TIMESTAMP, signature
+from cronq.namedtuple import NamedTuple
+from cronq.webhook.signature import EVENT, ID, SIGNATURE, TIMESTAMP, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from cronq.app.application import App
     from cronq.webhook.subscription import Webhook
 
 _READ_AT_MOST = 4096  # bytes of an answer
@@ -29,53 +28,41 @@ class DeliveryError(CronqError):
     """The receiver did not take it: it is tried again later."""
 
 
-def post(app: App, name: str, on: str, event: Mapping[str, Any], delivery_id: str) -> None:
+class Delivery(NamedTuple):
+    """What is told: that a message has ended (`on`: "failed" or "finished"), how (`event`), under an id of its own."""
+
+    id: str
+    on: str
+    event: Mapping[str, Any]
+
+
+def post(webhook: Webhook, secrets: Iterable[str], delivery: Delivery, now: float) -> None:
     """Post one event. Raises DeliveryError, or OSError, for what may be mended; GiveUp for what will not."""
-    webhook = next((one for one in app.settings.webhooks if one.name == name), None)
-    if webhook is None:
-        raise GiveUp(f"there is no [webhooks.{name}] any more")
-    body = json.dumps(_told(webhook, on, event, delivery_id), separators=(",", ":")).encode()
-    timestamp = str(int(app.clock.now()))
+    body = json.dumps(_told(webhook, delivery), separators=(",", ":")).encode()
+    timestamp = str(int(now))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"cronq/{cronq.__version__}",
         "Connection": "close",
-        EVENT: on,
-        ID: delivery_id,
+        EVENT: delivery.on,
+        ID: delivery.id,
         TIMESTAMP: timestamp,
-        SIGNATURE: signature(secrets_of(app, webhook), timestamp, body),
+        SIGNATURE: signature(secrets, timestamp, body),
     }
     status, said = _send(webhook, body, headers)
     if status == _GONE:
-        raise GiveUp(f"webhook {name}: the receiver says 410 Gone: it wants no more of this")
+        raise GiveUp(f"webhook {webhook.name}: the receiver says 410 Gone: it wants no more of this")
     if not 200 <= status < 300:
         hint = ": redirects are not followed, set url to where it leads" if 300 <= status < 400 else ""
-        raise DeliveryError(f"webhook {name}: the receiver says {status}{hint or said}")
+        raise DeliveryError(f"webhook {webhook.name}: the receiver says {status}{hint or said}")
 
 
-def secrets_of(app: App, webhook: Webhook) -> tuple[str, ...]:
-    """Return the secrets that a webhook is signed with; the first time one of its own is made. Raises UsageError."""
-    return secrets_in(secret_path(app, webhook), SHORTEST_SECRET)
-
-
-def secret_path(app: App, webhook: Webhook) -> str:
-    """Return the file that holds the secrets of a webhook; one in the state directory is made."""
-    if webhook.secret_file is not None:
-        return webhook.secret_file
-    app.state.prepare()
-    path = app.state.secret(webhook.name)
-    try:
-        make_secret(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-    return path
-
-
-def _told(webhook: Webhook, on: str, event: Mapping[str, Any], delivery_id: str) -> dict[str, Any]:
+def _told(webhook: Webhook, delivery: Delivery) -> dict[str, Any]:
     """Return what is posted. A delivery is made when the message has ended, so its own id tells when that was."""
+    event = delivery.event
     message_id = event["message_id"]
     told = {
-        "event": on,
+        "event": delivery.on,
         "message_id": message_id,
         "task": event["task"],
         "queue": event["queue"],
@@ -83,7 +70,7 @@ def _told(webhook: Webhook, on: str, event: Mapping[str, Any], delivery_id: str)
         "error_class": event.get("error_class"),
         "error": event.get("error"),
         "enqueued_at": _written(enqueued_at(message_id)),
-        "finished_at": _written(enqueued_at(delivery_id)),
+        "finished_at": _written(enqueued_at(delivery.id)),
         "host": event.get("host"),
     }
     return told | ({"arguments": event.get("arguments")} if webhook.arguments else {})

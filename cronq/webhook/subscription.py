@@ -1,7 +1,4 @@
-"""A webhook: where the end of messages is reported to, and the signature by which a receiver knows that it was us.
-
-`verify` is for receivers.
-"""
+"""A webhook as the configuration has it: where the end of which messages is reported to."""
 
 from __future__ import annotations
 
@@ -9,16 +6,12 @@ from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from typing import Literal
 
     On = Literal["failed", "finished"]
 
 ON: tuple[On, ...] = ("failed", "finished")  # as in config/settings.py
 TASK = "cronq.webhook"
-TOLERANCE_S = 300.0  # between the clocks of both sides, the way between them included
-SHORTEST_SECRET = 16  # characters
-EVENT, ID, TIMESTAMP, SIGNATURE = "Cronq-Event", "Cronq-Id", "Cronq-Timestamp", "Cronq-Signature"
 
 
 class Webhook(NamedTuple):
@@ -40,38 +33,3 @@ class Webhook(NamedTuple):
     def hears_of(self, event: On, task: str, queue: str) -> bool:
         """Tell whether it wants to know of such an end of a message of `task` in `queue`."""
         return event in self.on and (not self.tasks or task in self.tasks) and (not self.queues or queue in self.queues)
-
-
-def signature(secrets: Iterable[str], timestamp: str, body: bytes) -> str:
-    """Return what stands in `Cronq-Signature`: one signature for each secret, so that an old one may be replaced."""
-    return ",".join(f"v1={_signed(secret, timestamp, body)}" for secret in secrets)
-
-
-def verify(
-    secret: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    now: float,
-    tolerance_s: float = TOLERANCE_S,
-) -> bool:
-    """Tell whether a request is a webhook of whoever knows `secret`, signed less than `tolerance_s` from `now`.
-
-    `body` are the bytes as they came, `now` is `time.time()`. Upper and lower case in the names of `headers` is the
-    same. What was recorded can be sent again within the tolerance: `Cronq-Id` tells what you have had already.
-    """
-    import hmac
-
-    given = {name.lower(): value for name, value in headers.items()}
-    timestamp = given.get(TIMESTAMP.lower(), "")
-    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
-        return False
-    wanted = f"v1={_signed(secret, timestamp, body)}".encode()
-    signatures = given.get(SIGNATURE.lower(), "").encode("utf-8", "replace").split(b",")
-    is_signed = any(hmac.compare_digest(wanted, one.strip()) for one in signatures)
-    return is_signed and abs(now - int(timestamp)) <= tolerance_s
-
-
-def _signed(secret: str, timestamp: str, body: bytes) -> str:
-    import hmac
-
-    return hmac.digest(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hex()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from cronq import App, ArgumentError, ConfigError, Context, HighPriority, LowPriority, UsageError, events
-from cronq.app import application
+from cronq.app import enqueuer
 from cronq.messages.message import State
 from cronq.transports.base import Want
 from tests.clocks import FakeClock
@@ -160,7 +160,7 @@ def test_consumers_are_woken_before_the_disk_is_waited_for_and_not_for_what_was_
     app = make_app(home=home, transport="sqlite:///queue.db")
     task = app.task(name="shop.note")(note)
     app.transport.counts()
-    monkeypatch.setattr(application, "ring", lambda path: done.append("ring"))
+    monkeypatch.setattr(enqueuer, "ring", lambda path: done.append("ring"))
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: done.append("sync"))
     for _ in range(2):
         task.using(unique="a").enqueue("b")

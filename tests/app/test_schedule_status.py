@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from cronq.app.timetable import register
 from cronq.errors import UsageError
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Release
@@ -66,8 +65,8 @@ def test_adding_a_name_again_replaces_it_and_keeps_its_place_while_its_times_are
 def test_what_was_added_survives_the_start_of_a_consumer(app):
     added = app.schedules.add("r", "shop.report", "@daily", args={"user": 1})
     app.cron("@hourly", args={"user": 5}, name="code")(app.registry.get("shop.report"))
-    register(app)
-    register(app)
+    app.declarations.register()
+    app.declarations.register()
     assert app.schedules.get("r") == added
     assert [one.name for one in app.schedules.list()] == ["code", "r"]
 
@@ -79,7 +78,7 @@ def test_what_was_added_can_be_removed(app):
 
 def test_what_the_code_declares_can_be_neither_removed_nor_replaced(app):
     app.cron("@hourly", args={"user": 5}, name="code")(app.registry.get("shop.report"))
-    register(app)
+    app.declarations.register()
     with pytest.raises(UsageError, match="declared by the project's code: remove it there"):
         app.schedules.remove("code")
     with pytest.raises(UsageError, match="the project's code has one of that name"):
@@ -116,10 +115,10 @@ def test_what_could_not_work_is_refused_with_the_reason_and_not_stored(app, chan
 def test_one_whose_task_is_gone_from_the_code_is_refused_until_it_is_back(app):
     app.schedules.add("r", "shop.report", "@daily", args={"user": 1})
     older = making.app(app.clock)
-    older.transport = app.transport
-    (refused,) = register(older)
+    older.installation.transport = app.transport
+    (refused,) = older.declarations.register()
     assert (refused.next_at, "no task is named shop.report" in str(refused.trouble)) == (None, True)
-    (again,) = register(app)
+    (again,) = app.declarations.register()
     assert (again.next_at, again.refused) == (MIDNIGHT + 86400, None)
 
 
@@ -203,7 +202,7 @@ def test_one_that_has_stopped_is_resumed(app):
 def test_the_start_of_a_consumer_resumes_nothing(app):
     task = app.registry.get("shop.report")
     app.cron("@hourly", args={"user": 1}, stop_after=1, name="r")(task)
-    register(app)
+    app.declarations.register()
     run_now(app, app.transport.schedules()[0])
     app.transport.exchange(ME, [Fail(reserved(app), "boom")], None)
-    assert [register(app)[0].stopped_at for _ in range(2)] == [MIDNIGHT, MIDNIGHT]
+    assert [app.declarations.register()[0].stopped_at for _ in range(2)] == [MIDNIGHT, MIDNIGHT]

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from cronq.app import timetable
-from cronq.app.timetable import entries, register
+from cronq.app import declarations
 from cronq.errors import UsageError
 from cronq.messages.message import UNTIL_DONE
 from cronq.schedules.schedule import Schedule
@@ -31,7 +30,7 @@ def app():
 
 def with_config(app, *schedules: Schedule):
     """The same app after a change of its configuration."""
-    app.settings = app.settings._replace(schedules=schedules)
+    app.installation.settings = app.settings._replace(schedules=schedules)
     return app
 
 
@@ -96,28 +95,28 @@ def test_what_cannot_work_is_refused_where_it_is_written(app, below, options, sa
 def test_a_change_of_overlap_or_stop_after_is_stored(app):
     task = app.task(tidy)
     app.cron("0 3 * * *")(task)
-    register(app)
+    app.declarations.register()
     new = making.app(app.clock)
-    new.transport = app.transport
+    new.installation.transport = app.transport
     new.cron("0 3 * * *", overlap=True, stop_after=5)(new.task(tidy))
-    (stored,) = register(new)
+    (stored,) = new.declarations.register()
     assert (spec(stored)["overlap"], stored.stop_after, stored.next_at) == (True, 5, MIDNIGHT + 3 * 3600)
 
 
 def test_h_fields_are_resolved_for_this_installation_when_they_are_stored(app):
     app.cron("H H * * *")(app.task(tidy))
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     assert (spec(stored)["written"], "H" in spec(stored)["cron"], "H" in stored.timing) == ("H H * * *", False, False)
-    assert register(app) == [stored]
+    assert app.declarations.register() == [stored]
     elsewhere = making.app(app.clock, "/elsewhere")
     elsewhere.cron("H H * * *")(elsewhere.task(tidy))
-    assert spec(register(elsewhere)[0])["cron"] != spec(stored)["cron"]
+    assert spec(elsewhere.declarations.register()[0])["cron"] != spec(stored)["cron"]
 
 
 def test_a_consumer_stores_code_and_configuration(app):
     app.cron("0 3 * * *", args={"days": 7})(app.task(queue="low")(tidy))
     with_config(app, Schedule("nightly", NAME, "@daily"))
-    config, code = sorted(register(app), key=lambda one: one.name)
+    config, code = sorted(app.declarations.register(), key=lambda one: one.name)
     assert (code.source, code.next_at, spec(code)["queue"], spec(code)["args"]) == (
         "code",
         MIDNIGHT + 3 * 3600,
@@ -131,15 +130,15 @@ def test_the_retries_of_the_task_hold(app):
     from cronq import Retry
 
     app.cron("0 3 * * *")(app.task(retry=Retry(max_attempts=9))(tidy))
-    assert spec(register(app)[0])["max_attempts"] == 9
+    assert spec(app.declarations.register()[0])["max_attempts"] == 9
 
 
 def test_one_that_the_code_no_longer_has_is_gone(app):
     app.cron("0 3 * * *")(app.task(tidy))
-    register(app)
+    app.declarations.register()
     new = making.app(app.clock)
-    new.transport = app.transport
-    assert register(new) == []
+    new.installation.transport = app.transport
+    assert new.declarations.register() == []
 
 
 @pytest.mark.parametrize(
@@ -154,41 +153,41 @@ def test_one_that_the_code_no_longer_has_is_gone(app):
 )
 def test_what_does_not_fit_the_task_is_refused_with_the_reason(app, schedule, said):
     app.task(name="shop.tidy")(tidy)
-    (stored,) = register(with_config(app, schedule))
+    (stored,) = with_config(app, schedule).declarations.register()
     assert stored.next_at is None
     assert said in str(stored.refused)
-    assert entries(app) == [stored]
+    assert app.declarations.entries() == [stored]
 
 
 def test_one_that_was_refused_is_taken_when_its_task_is_there(app):
     with_config(app, Schedule("a", "shop.tidy", "@daily"))
-    assert register(app)[0].refused
+    assert app.declarations.register()[0].refused
     app.task(name="shop.tidy")(tidy)
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     assert (stored.refused, stored.next_at) == (None, MIDNIGHT + 86400)
 
 
 def test_registering_the_same_again_writes_and_computes_nothing(app, monkeypatch):
     app.cron("0 3 * * *")(app.task(tidy))
-    before = register(with_config(app, Schedule("bad", "nowhere", "@daily")))
-    monkeypatch.setattr(timetable, "placed", None)
+    before = with_config(app, Schedule("bad", "nowhere", "@daily")).declarations.register()
+    monkeypatch.setattr(declarations, "placed", None)
     monkeypatch.setattr(app.transport, "declare", None)
-    assert register(app) == before
+    assert app.declarations.register() == before
 
 
 def test_registering_keeps_the_next_time(app):
     app.cron("0 3 * * *")(app.task(tidy))
-    register(app)
+    app.declarations.register()
     app.clock.advance(4 * 3600)
     app.cron("0 5 * * *")(app.task(report))
-    assert sorted(one.next_at for one in register(app)) == [MIDNIGHT + 3 * 3600, MIDNIGHT + 5 * 3600]
+    assert sorted(one.next_at for one in app.declarations.register()) == [MIDNIGHT + 3 * 3600, MIDNIGHT + 5 * 3600]
 
 
 def test_the_terms_of_the_task_hold_for_its_scheduled_runs(app):
     app.cron("0 3 * * *", args={"days": 7})(
         app.task(name="tidy", unique="tidy:{days}", max_running=2, result_ttl_s=9)(tidy)
     )
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     message = message_of(stored, 1e9)
     assert (message.unique_key, message.unique_until) == ("tidy tidy:7", UNTIL_DONE)
     assert (message.running_key, message.max_running) == ("tidy", 2)
@@ -196,7 +195,7 @@ def test_the_terms_of_the_task_hold_for_its_scheduled_runs(app):
 
 def test_a_schedule_whose_task_makes_no_key_of_its_arguments_is_refused(app):
     app.cron("0 3 * * *")(app.task(name="tidy", unique=lambda days=0: days)(tidy))
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     assert "the key of unique must be text" in stored.refused
 
 
@@ -206,7 +205,7 @@ def test_scheduled_items_of_a_batch_wait_for_others(app):
     app.cron("0 3 * * *", args={"days": 7})(
         app.batch(size=5, wait_s=2, name="index", unique=lambda days: f"day {days}")(index)
     )
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     message = message_of(stored, 1e9)
     assert (message.body, message.gather, message.available_at) == (b'{"days": 7}', 5, 1e9 + 2)
     assert message.unique_key == "index day 7"
@@ -214,5 +213,5 @@ def test_scheduled_items_of_a_batch_wait_for_others(app):
 
 def test_terms_are_stored_without_what_a_release_before_does_not_know(app):
     app.cron("0 3 * * *")(app.task(name="tidy", max_running=2)(tidy))
-    (stored,) = register(app)
+    (stored,) = app.declarations.register()
     assert spec(stored)["terms"] == {"running_key": "tidy", "max_running": 2}

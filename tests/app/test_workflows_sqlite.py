@@ -14,7 +14,6 @@ from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.messages.message import State
-from cronq.runtime.crew import tasks_of
 from cronq.transports.base import Evidence, Want
 from tests.consumer.crew import Post
 from tests.making import app as make_app
@@ -30,9 +29,11 @@ def app(home):
 
 def drain(app):
     progress = Progress()
-    conditions = Conditions(Leaving(progress), progress, NoRest(), app.clock, BatchSize(), followed=app.announce)
+    conditions = Conditions(
+        Leaving(progress), progress, NoRest(), app.clock, BatchSize(), followed=app.enqueuer.announce
+    )
     duty = Duty(["high", "normal", "low"], 300, stop_when_empty=True)
-    Consumer(app.transport, Runner(tasks_of(app), app.clock), duty, Post(), conditions).run()
+    Consumer(app.transport, Runner(app.runner_tasks(), app.clock), duty, Post(), conditions).run()
 
 
 def test_a_group_inside_a_chain(app):

@@ -11,7 +11,6 @@ from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.errors import TransportError
-from cronq.runtime.crew import tasks_of
 from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
 from tests.making import ME, app
@@ -89,7 +88,7 @@ class Crew:
         self.clock = FakeClock()
         self.app: App = app(self.clock)
         self.transport = Watched(self.clock)
-        self.app.__dict__["transport"] = self.transport
+        self.app.installation.transport = self.transport
         self.post = Post()
         self.bells = Bells(self.clock)
         self.progress = Progress()
@@ -102,7 +101,7 @@ class Crew:
         size.size = batch
         self.consumer = Consumer(
             self.transport,
-            Runner(tasks_of(self.app), self.clock),
+            Runner(self.app.runner_tasks(), self.clock),
             Duty(["high", "normal", "low"], lapse_s=300, **duty),
             self.post,
             Conditions(

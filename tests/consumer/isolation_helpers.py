@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cronq import events
 from cronq.clock import SystemClock
+from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.runner import Runner
 from cronq.consumer.stops import Stops
-from cronq.runtime.crew import tasks_of
-from cronq.runtime.isolation_choice import isolation
 from tests.making import app, message
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Cell:
         clock = SystemClock()
         self.wanted: list[str] = []
         stops = Stops(clock, lambda: self.wanted, is_leaving=lambda: self.told_to_leave)
-        self.runner = Runner(tasks_of(self.app), clock, stops=stops)
+        self.runner = Runner(self.app.runner_tasks(), clock, stops=stops)
         self.runner.own_process(isolation(clock, stops), Leftovers())
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         events.listeners.append(lambda name, facts: self.events.append((name, facts)))

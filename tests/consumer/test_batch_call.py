@@ -28,7 +28,6 @@ from cronq.consumer.runner import Runner
 from cronq.errors import ArgumentError, TransportError
 from cronq.messages.ids import enqueued_at
 from cronq.messages.message import State
-from cronq.runtime.crew import tasks_of
 from cronq.transports.base import Evidence
 from tests.consumer.crew import Crew, pressure
 from tests.making import message
@@ -507,8 +506,8 @@ def test_a_queue_that_is_gone_after_a_batch_leaves_the_note_that_it_ran(crew, ba
 def test_messages_of_an_isolated_queue_are_run_alone(crew):
     Batch(crew)
     queues = {"low": Queue("low", isolated=True)}
-    crew.app.settings = crew.app.settings._replace(queues=queues)
-    runner = Runner(tasks_of(crew.app), crew.clock)
+    crew.app.installation.settings = crew.app.settings._replace(queues=queues)
+    runner = Runner(crew.app.runner_tasks(), crew.clock)
     runner.own_process(lambda: pytest.fail("nothing is run"), Leftovers())
     calls = [runner.prepare(message(queue, task="shop.index", body=b'{"items":1}')) for queue in ("normal", "low")]
     assert [call.may_gather for call in calls] == [True, False]

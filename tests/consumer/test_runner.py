@@ -10,7 +10,6 @@ from cronq.config.settings import Queue
 from cronq.consumer.runner import Call, Runner
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Release
-from cronq.runtime.crew import tasks_of
 from tests.clocks import FakeClock
 from tests.making import app, message
 
@@ -21,7 +20,7 @@ class Bench:
     def __init__(self, **settings: object) -> None:
         self.clock = FakeClock()
         self.app = app(self.clock, **settings)
-        self.runner = Runner(tasks_of(self.app), self.clock)
+        self.runner = Runner(self.app.runner_tasks(), self.clock)
 
     def run(self, function, *, attempt=1, queue="high", headers=b"", body=b"{}", **options):
         self.app.task(name="shop.task", **options)(function)
@@ -119,7 +118,7 @@ def test_a_keyboard_interrupt_is_not_the_task_s(bench):
 
 def test_inside_a_web_server_sys_exit_passes():
     bench = Bench()
-    bench.runner = Runner(tasks_of(bench.app), bench.clock, survives=(Exception, TaskTimeout))
+    bench.runner = Runner(bench.app.runner_tasks(), bench.clock, survives=(Exception, TaskTimeout))
     with pytest.raises(SystemExit):
         bench.run(lambda: sys.exit(3))
 
@@ -247,7 +246,7 @@ def test_the_context_s_deadline_is_the_sooner_of_the_timeout_and_the_consumer_s_
     now = bench.clock.monotonic()
     for name, timeout_s in (("soon", 5), ("late", 500)):
         bench.app.task(name=name, timeout_s=timeout_s)(look)
-        runner = Runner(tasks_of(bench.app), bench.clock, ends_at=now + 60)
+        runner = Runner(bench.app.runner_tasks(), bench.clock, ends_at=now + 60)
         sent = message(task=name, body=b"{}")
         runner.run(sent, runner.prepare(sent))
     assert seen == [now + 5, now + 60]
@@ -259,7 +258,7 @@ def test_a_task_that_runs_at_most_once_is_not_retried_when_it_fails(bench):
 
     bench.app.task(name="once", ack_first=True)(fail)
     sent = message(task="once", body=b"{}", attempt=1)
-    runner = Runner(tasks_of(bench.app), bench.clock)
+    runner = Runner(bench.app.runner_tasks(), bench.clock)
     assert type(runner.run(sent, runner.prepare(sent))) is Fail
 
 

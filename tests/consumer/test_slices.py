@@ -12,7 +12,6 @@ from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
-from cronq.runtime.crew import tasks_of
 from tests.clocks import FakeClock
 from tests.making import app
 
@@ -45,7 +44,7 @@ class Imports:
         deadline, progress = began + life_s, Progress()
         leaving = Leaving(progress, [TimeLimit(deadline, self.clock)])
         conditions = Conditions(leaving, progress, NoRest(), self.clock, BatchSize(most=1))
-        runner = Runner(tasks_of(self.app), self.clock, ends_at=deadline)
+        runner = Runner(self.app.runner_tasks(), self.clock, ends_at=deadline)
         duty = Duty(["normal"], 300, stop_when_empty=True)
         Consumer(self.app.transport, runner, duty, NoPost(), conditions).run()
         return self.clock.monotonic() - began

@@ -19,8 +19,7 @@ import pytest
 import cronq
 from cronq import App, Context, errors, signals
 from cronq.app.ref import Ref
-from cronq.app.schedule_status import Schedules
-from cronq.app.timetable import ScheduleOptions
+from cronq.app.schedule_administration import Schedules
 from cronq.app.workflow_ref import WorkflowRef
 from cronq.cli.commands import cli
 from cronq.config import load
@@ -28,7 +27,9 @@ from cronq.config.advice import warnings
 from cronq.config.keys import AUTOSCALE, GROUP, INLINE, MAIN, PRESET
 from cronq.contrib import sentry
 from cronq.messages.message import State
-from cronq.tasks.task import Delivery, Options, Task
+from cronq.schedules.schedule import Schedule
+from cronq.tasks.options import Delivery, Options
+from cronq.tasks.task import Task
 from cronq.testing.box import Box
 from wsgi_hooks import CronqMiddleware
 
@@ -175,7 +176,7 @@ def parameters(function: str) -> set[str]:
         return set(inspect.signature(Task.using).parameters)
     called = getattr(cronq, function) if function in cronq.__all__ else CALLABLES[function]
     wanted = set(inspect.signature(called).parameters)
-    return wanted | set(ScheduleOptions.__annotations__) if "options" in wanted else wanted
+    return wanted | (set(Schedule._fields) - {"name", "task", "cron", "args"}) if "options" in wanted else wanted
 
 
 def test_a_name_that_is_not_there_is_found() -> None:

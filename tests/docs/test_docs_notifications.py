@@ -12,7 +12,8 @@ import pytest
 
 from cronq import App, Retry
 from cronq.messages.message import State
-from cronq.webhook.subscription import Webhook, signature
+from cronq.webhook.signature import signature
+from cronq.webhook.subscription import Webhook
 from tests.docs.test_docs_snippets import DOCS, blocks
 from tests.making import settings
 from tests.webhook.test_deliveries import run_all

@@ -16,7 +16,6 @@ from cronq.consumer.runner import Runner
 from cronq.errors import CronqError
 from cronq.host.event_words import words_for
 from cronq.messages.message import Fail, State
-from cronq.runtime.crew import tasks_of
 from cronq.supervisor import backoff, interval, slots
 from cronq.transports.base import Want
 from tests import forked
@@ -215,7 +214,7 @@ def _taking_text(ran: list[str]) -> Any:
 
 
 def _run_all(app: Any) -> None:
-    runner = Runner(tasks_of(app), SystemClock())
+    runner = Runner(app.runner_tasks(), SystemClock())
     for position in count(1):
         taken = app.transport.exchange("me", [], Want(["normal"], 9e9, 1, position)).messages
         if not taken:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cronq.messages.message import State
-from cronq.webhook.subscription import verify
+from cronq.webhook import verify
 from tests.supervisor.project import CONFIG, TASKS, Project
 from tests.waiting import wait_until
 

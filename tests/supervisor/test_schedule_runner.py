@@ -13,12 +13,12 @@ from cronq.host.state_dir import StateDir
 from cronq.messages.message import Fail, State
 from cronq.schedules import times
 from cronq.schedules.schedule import Schedule
-from cronq.schedules.spec import installation_of
 from cronq.supervisor import schedule_runner
 from cronq.supervisor.schedule_runner import due_now, run_due
 from cronq.supervisor.tick import Supervisor
 from cronq.transports.base import Want
 from cronq.transports.memory.transport import MemoryTransport
+from cronq.transports.schemes import place_of
 from tests import making
 from tests.clocks import FakeClock
 
@@ -219,14 +219,12 @@ def test_h_fields_of_the_configuration_are_resolved_by_the_tick(home):
 
 def test_hosts_that_share_a_queue_agree_on_h_fields_and_a_new_password_changes_nothing(home):
     def place(**fields):
-        return installation_of(making.settings(home, **fields))
+        return place_of(making.settings(home, **fields))
 
     shared = place(transport="postgresql://ada:secret@db/shop")
-    assert installation_of(making.settings("/a", transport="postgresql://ada:secret@db/shop")) == shared
-    assert installation_of(making.settings("/b", transport="postgresql://ada:other@db/shop")) == shared
-    assert place(transport="sqlite:///queue.db") != installation_of(
-        making.settings("/b", transport="sqlite:///queue.db")
-    )
+    assert place_of(making.settings("/a", transport="postgresql://ada:secret@db/shop")) == shared
+    assert place_of(making.settings("/b", transport="postgresql://ada:other@db/shop")) == shared
+    assert place(transport="sqlite:///queue.db") != place_of(making.settings("/b", transport="sqlite:///queue.db"))
     assert place(transport="sqlite:///queue.db", queue_prefix="x") != place(transport="sqlite:///queue.db")
 
 

@@ -12,12 +12,13 @@ from cronq.host.state_dir import StateDir
 from cronq.messages.message import Ack, State
 from cronq.schedules import times
 from cronq.schedules.schedule import Schedule
-from cronq.schedules.spec import installation_of, placed, to_store
+from cronq.schedules.spec import placed, to_store
 from cronq.schedules.stored import CODE
 from cronq.supervisor.second_hand import LOOK_EVERY_S, SecondHand
 from cronq.supervisor.tick import Supervisor
 from cronq.transports.base import Want
 from cronq.transports.memory.transport import MemoryTransport
+from cronq.transports.schemes import place_of
 from tests import making
 from tests.clocks import FakeClock
 
@@ -46,7 +47,7 @@ class Site:
         self.declare(*schedules)
 
     def declare(self, *schedules: Schedule) -> None:
-        place = installation_of(self.place.settings)
+        place = place_of(self.place.settings)
         stored = [to_store(CODE, one, one.args, "high", 3, place) for one in schedules]
         self.transport.declare(CODE, [placed(one, self.clock.now()) for one in stored])
 

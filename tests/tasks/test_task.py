@@ -9,10 +9,11 @@ from datetime import timedelta
 import pytest
 
 from cronq import ArgumentError, GiveUp, Retry, UsageError
-from cronq.app.registry import Registry
 from cronq.config.settings import Queue
 from cronq.errors import UnknownTaskError
-from cronq.tasks.task import Delivery, Options, name_of, with_queue_settings
+from cronq.tasks.options import Delivery, Options, with_queue_settings
+from cronq.tasks.registry import Registry
+from cronq.tasks.task import name_of
 from tests.clocks import FakeClock
 from tests.making import app as make_app
 

@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 
 from cronq import MaxRunning, Unique
-from cronq.app.call_terms import rates_of
 from cronq.config.settings import Queue
 from cronq.errors import ArgumentError, UsageError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, State
@@ -136,7 +135,7 @@ def test_refs_that_nobody_holds_are_not_remembered(app):
     task = app.task(unique="{to}", name="send")(send)
     task.enqueue("ada")
     gc.collect()
-    assert len(app._refs._open) == 0
+    assert len(app.enqueuer.refs._open) == 0
 
 
 def test_a_plain_message_carries_no_terms(app):
@@ -214,4 +213,4 @@ def test_handlers_have_terms_too(app):
 def test_consumers_bring_the_rates_of_tasks_and_queues(home):
     app = make_app(FakeClock(), home, queues={"low": Queue("low", rate="3/m")})
     app.task(name="seldom", rate="1/m")(send)
-    assert rates_of(app) == {"task:seldom": (1, 60), "queue:low": (3, 60)}
+    assert app.definitions.rates() == {"task:seldom": (1, 60), "queue:low": (3, 60)}

@@ -129,7 +129,7 @@ def test_run_all_runs_what_tasks_enqueue_as_well(shop, box):
 
 
 def test_run_all_runs_queues_that_no_group_serves(shop, box):
-    shop.app.settings = shop.app.settings._replace(groups=())
+    shop.app.installation.settings = shop.app.settings._replace(groups=())
     shop.mail.using(queue="bulk").enqueue("ada")
     assert box.run_all() == 1
 

@@ -145,7 +145,7 @@ def test_each_thread_runs_its_own_messages(app):
     task = app.task(name="shop.slow")(slow)
     with app.outbox() as outbox:
         task.enqueue("first")
-        thread = threading.Thread(target=app.send, args=(outbox.messages,), name="other")
+        thread = threading.Thread(target=app.enqueuer.send, args=(outbox.messages,), name="other")
         outbox.messages = []
         thread.start()
         assert started.wait(60)

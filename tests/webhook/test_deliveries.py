@@ -19,9 +19,9 @@ from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.messages.message import State
-from cronq.runtime.crew import tasks_of
-from cronq.webhook.delivery import secrets_of
-from cronq.webhook.subscription import TASK, Webhook, verify
+from cronq.webhook.signature import verify
+from cronq.webhook.signing_secret import secrets_of
+from cronq.webhook.subscription import TASK, Webhook
 from tests.clocks import FakeClock
 from tests.consumer.crew import Post
 from tests.making import app as make_app
@@ -32,9 +32,11 @@ ONCE = Retry(max_attempts=1)
 def run_all(app) -> None:
     """Run all that is due now."""
     progress = Progress()
-    conditions = Conditions(Leaving(progress), progress, NoRest(), app.clock, BatchSize(), followed=app.announce)
+    conditions = Conditions(
+        Leaving(progress), progress, NoRest(), app.clock, BatchSize(), followed=app.enqueuer.announce
+    )
     duty = Duty(["high", "normal", "low"], 300, stop_when_empty=True)
-    Consumer(app.transport, Runner(tasks_of(app), app.clock), duty, Post(), conditions).run()
+    Consumer(app.transport, Runner(app.runner_tasks(), app.clock), duty, Post(), conditions).run()
 
 
 class Site:
@@ -53,7 +55,7 @@ class Site:
         run_all(self.app)
 
     def verified(self, request) -> bool:
-        (secret,) = secrets_of(self.app, self.webhook)
+        (secret,) = secrets_of(self.app.state, self.webhook)
         return verify(secret, request.headers, request.body, self.clock.now())
 
     def records(self, state):
@@ -99,7 +101,7 @@ def test_nothing_of_the_secret_the_url_or_the_arguments_is_in_the_queue(site):
     site.task(fail, retry=ONCE).enqueue("card of ada")
     site.run()
     (record,) = site.records(State.DELAYED)
-    (secret,) = secrets_of(site.app, site.webhook)
+    (secret,) = secrets_of(site.app.state, site.webhook)
     assert record.message.task == TASK
     for hidden in (secret, "127.0.0.1", "card of ada"):
         assert hidden not in str(record)
@@ -207,7 +209,7 @@ def test_a_delivery_that_fails_for_good_is_not_posted_and_calls_nobody(site):
 
 def test_a_webhook_that_was_removed_meanwhile_is_given_up(site):
     site.task(fail, retry=ONCE).enqueue("1")
-    site.app.settings = site.app.settings._replace(webhooks=())
+    site.app.installation.settings = site.app.settings._replace(webhooks=())
     site.run()
     (error,) = (record.error for record in site.records(State.FAILED) if record.message.task == TASK)
     assert "there is no [webhooks.ops] any more" in error
@@ -246,10 +248,10 @@ def test_boxes_for_tests_post_nothing(site):
 
 
 def test_the_secret_is_made_once_and_is_for_nobody_else(site):
-    (secret,) = secrets_of(site.app, site.webhook)
+    (secret,) = secrets_of(site.app.state, site.webhook)
     path = site.app.state.secret("ops")
     assert (len(secret), stat.S_IMODE(os.stat(path).st_mode)) == (64, 0o600)
-    assert secrets_of(site.app, site.webhook) == (secret,)
+    assert secrets_of(site.app.state, site.webhook) == (secret,)
     assert [name for name in os.listdir(site.app.state.path) if "secret" in name] == ["webhook.ops.secret"]
 
 
@@ -281,7 +283,7 @@ def test_a_secret_that_is_none_is_refused(receiver, home, text, mode, reason):
         path.chmod(mode)
     site = Site(receiver, home, secret_file=str(path))
     with pytest.raises(UsageError, match=reason):
-        secrets_of(site.app, site.webhook)
+        secrets_of(site.app.state, site.webhook)
 
 
 def test_two_callbacks_for_all_failures_do_not_call_one_another_for_ever():

@@ -7,7 +7,8 @@ import hmac
 
 import pytest
 
-from cronq.webhook.subscription import TOLERANCE_S, Webhook, signature, verify
+from cronq.webhook.signature import TOLERANCE_S, signature, verify
+from cronq.webhook.subscription import Webhook
 
 KEY = "correct horse battery"
 BODY = b'{"event":"failed"}'

@@ -102,7 +102,7 @@ def test_where_inline_work_is_off_a_response_stays_as_it_is_and_its_messages_are
         start_response("200 OK", list(HTML))
         return body
 
-    app.settings = app.settings._replace(inline=app.settings.inline._replace(mode="off"))
+    app.installation.settings = app.settings._replace(inline=app.settings.inline._replace(mode="off"))
     body = [b"ok"]
     assert CronqMiddleware(application, app)({"REQUEST_METHOD": "GET"}, lambda status, headers: None) is body
     assert app.transport.depth(["normal"], 5) == 1
@@ -293,7 +293,7 @@ def test_a_task_that_wants_a_process_of_its_own_is_left_to_consumers(app, ran):
 def test_a_queue_that_wants_processes_of_their_own_is_left_to_consumers(app, ran, home):
     isolating = "[queues.low]\nisolated = true\n"
     (home / "cronq.toml").write_text(f'[inline]\nmode = "inline"\nmemory_limit_mb = 16000\n{isolating}')
-    app.settings = load(str(home / "cronq.toml"))
+    app.installation.settings = load(str(home / "cronq.toml"))
     task(app, "note").using(queue="low").enqueue("low")
     task(app, "note").enqueue("a")
     request(CronqMiddleware(site(), app))

@@ -4,7 +4,7 @@ import pytest
 
 from cronq.config.settings import Inline, Queue
 from cronq.consumer.isolation import Terms
-from cronq.runtime.isolation_choice import inline_queues, terms_of
+from cronq.consumer.isolation_choice import inline_queues, terms_of
 from tests.making import app, settings
 
 

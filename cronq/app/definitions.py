@@ -1,0 +1,73 @@
+"""What a project defines: its tasks, and what its configuration makes of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cronq.errors import UsageError
+from cronq.tasks.options import with_queue_settings
+from cronq.tasks.registry import Registry
+from cronq.tasks.routing import DEFAULT_QUEUE
+
+if TYPE_CHECKING:
+    from cronq.messages.rate import Rate
+    from cronq.tasks.retry import Retry
+    from cronq.tasks.task import Task
+    from cronq.transports.installation import Installation
+
+
+class Definitions:
+    """Tasks by name, and for a task in a queue what task, `[queues.NAME]` and `[[consumers]]` say together."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.registry = Registry()
+        self._policies: dict[tuple[str, str], Retry] = {}
+
+    def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:
+        """Return the queue for a call of a task. Raises UsageError for one that nobody serves."""
+        queue = wanted or task.options.queue or DEFAULT_QUEUE
+        groups = self.installation.settings.groups
+        if queue in self._known_queues or not groups:
+            return queue
+        served = {name for group in groups for name in group.queues}
+        raise UsageError(
+            f"queue {queue!r}: no [[consumers]] entry serves it, so its messages would wait for ever; "
+            f"served are {', '.join(sorted(served))}"
+        )
+
+    @cached_property
+    def _known_queues(self) -> frozenset[str]:
+        settings = self.installation.settings
+        return frozenset(settings.inline.queues).union(settings.queues, *(group.queues for group in settings.groups))
+
+    def policy(self, task: Task[..., Any], queue: str) -> Retry:
+        """Return the retry policy of a task in a queue: the task's own, as changed by `[queues.NAME]`."""
+        known = self._policies.get((task.name, queue))
+        if known is None:
+            of_queue = self.installation.settings.queue(queue)
+            known = with_queue_settings(task.options.retry, of_queue.retry, of_queue.max_attempts)
+            self._policies[task.name, queue] = known
+        return known
+
+    def timeout_s(self, task: Task[..., Any], queue: str) -> float | None:
+        """Return how long an attempt at a task may take; None: as long as it likes."""
+        configured = self.installation.settings.queue(queue).timeout_s
+        return task.options.timeout_s if configured is None else configured
+
+    def result_ttl_s(self, task: Task[..., Any], queue: str) -> float:
+        """Return how long the result of a task is kept."""
+        configured = self.installation.settings.queue(queue).result_ttl_s
+        return task.options.result_ttl_s if configured is None else configured
+
+    def rates(self) -> dict[str, Rate]:
+        """Return the rates of tasks and queues, as code and configuration say now."""
+        said = {f"task:{task.name}": task.options.rate for task in self.registry}
+        said |= {f"queue:{name}": queue.rate for name, queue in self.installation.settings.queues.items()}
+        wanted = {name: rate for name, rate in said.items() if rate is not None}
+        if not wanted:
+            return {}
+        from cronq.messages.rate import parse
+
+        return {name: parse(rate) for name, rate in wanted.items()}

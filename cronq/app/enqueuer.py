@@ -1,0 +1,76 @@
+"""Putting messages into their queues, and waking who waits for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from cronq.app.ref import Refs
+from cronq.events import emit
+from cronq.host.bell import ring
+from cronq.messages.outbox import hold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+
+    from cronq.app.ref import Ref
+    from cronq.app.writer import Writer
+    from cronq.messages.message import Message
+    from cronq.tasks.options import Delivery
+    from cronq.tasks.task import Task
+    from cronq.transports.installation import Installation
+    from cronq.transports.sync import SyncTransport
+
+
+class Enqueuer:
+    """Enqueues for one installation. `run_here` runs what `sync://` has taken, here and now."""
+
+    def __init__(self, installation: Installation, writer: Writer, run_here: Callable[[SyncTransport], None]) -> None:
+        self._installation = installation
+        self._writer = writer
+        self._run_here = run_here
+        self.refs = Refs(installation)
+
+    def send_calls(
+        self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
+    ) -> list[Ref]:
+        """Write calls of a task as messages and put them into its queue. The tasks' own methods end here."""
+        return self.post(self._writer.messages(task, calls, delivery), delivery.immediately)
+
+    def post(self, messages: list[Message], immediately: bool = False) -> list[Ref]:
+        """Put messages into the open outbox, or send them if there is none."""
+        refs = self.refs.of(messages)
+        if immediately or not hold(messages, self.send):
+            self.send(messages)
+        return refs
+
+    def send(self, messages: list[Message]) -> None:
+        """Put messages into their queues now, in one transaction, and wake idle consumers."""
+        if not messages:
+            return
+        installation = self._installation
+        absorbed = installation.transport.enqueue(messages, lambda absorbed: self._wake_for(messages, absorbed))
+        if absorbed:
+            self.refs.learn(absorbed)
+            emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])
+        emit("submitted", messages=[one for one in messages if one.id not in absorbed] if absorbed else messages)
+        if installation.settings.transport.startswith("sync:"):
+            self._run_here(cast("SyncTransport", installation.transport))
+
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Tell who listens that messages were put into their queues, and wake consumers that wait for them."""
+        emit("submitted", messages=messages)
+        self._wake_for(messages)
+
+    def _wake_for(self, messages: Sequence[Message], absorbed: Container[str] = ()) -> None:
+        now, due = self._installation.clock.now(), set()
+        for message in messages:  # a loop: the cells of a comprehension take longer
+            if (message.available_at <= now or message.gather) and message.id not in absorbed:
+                due.add(message.queue)
+        self.wake(due)
+
+    def wake(self, queues: Iterable[str]) -> None:
+        """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""
+        if self._installation.is_alone:
+            return
+        for queue in queues:
+            ring(self._installation.state.wake(queue))

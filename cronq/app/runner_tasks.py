@@ -1,0 +1,35 @@
+"""What a runner is told of an app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cronq.consumer.isolation_choice import terms_of
+from cronq.consumer.runner import Tasks
+from cronq.messages.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.app.definitions import Definitions
+    from cronq.app.project_hooks import ProjectHooks
+    from cronq.messages.message import Message
+
+
+def tasks_of(
+    definitions: Definitions, hooks: ProjectHooks, send: Callable[[list[Message]], None], isolated: bool = False
+) -> Tasks:
+    """Return it. `isolated`: every message of this runner has a process of its own."""
+    installation = definitions.installation
+    return Tasks(
+        definitions.registry.get,
+        definitions.policy,
+        definitions.timeout_s,
+        definitions.result_ttl_s,
+        hooks.arounds,
+        hooks.resets,
+        hooks.disconnects,
+        terms_of(installation.settings, everything=isolated),
+        lambda: Outbox().open(send),
+        installation.transport.results,
+    )

@@ -1,0 +1,85 @@
+"""From a function to a task: plain ones, handlers of a message class, batch tasks."""
+
+from __future__ import annotations
+
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+
+from cronq.errors import UsageError
+from cronq.tasks.options import options_of
+from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority, queue_of_class
+from cronq.tasks.task import Task, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Concatenate
+
+    from cronq.tasks.batch_task import BatchTask, Gather
+    from cronq.tasks.task import Sender
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Said(NamedTuple):
+    """What stands at a function beside its kind: a name of its own, if it has one, and its options."""
+
+    name: str | None
+    options: Mapping[str, Any]
+
+
+def plain_task(function: Callable[P, R], said: Said, sender: Sender[Any]) -> Task[P, R]:
+    """Make a function a task. Raises UsageError."""
+    return Task(function, said.name or name_of(function), options_of(function, said.options), sender)
+
+
+def handler_task(
+    function: Callable[P, R], said: Said, routing: Mapping[str, str], sender: Sender[Any]
+) -> tuple[Task[P, R], type]:
+    """Make a function a task, and return it with the message class that it handles. Raises UsageError."""
+    handled = _message_class(function)
+    return plain_task(function, _routed(said, handled, routing), sender), handled
+
+
+def batch_task(
+    function: Callable[Concatenate[list[T], ...], R],
+    gather: Gather,
+    said: Said,
+    routing: Mapping[str, str],
+    sender: Sender[Any],
+) -> tuple[BatchTask[T, R], type | None]:
+    """Make a function a batch task; return it with the message class that its items are of, if they are of one.
+
+    Raises UsageError.
+    """
+    from cronq.tasks.batch_task import BatchTask, items_of
+
+    name = said.name or name_of(function)
+    item = items_of(name, function).type
+    handled = item if is_message_class(item) else None
+    options = options_of(function, said.options if handled is None else _routed(said, handled, routing).options)
+    return BatchTask(function, name, options, sender, gather), handled
+
+
+def is_message_class(item: Any) -> bool:
+    """Tell whether objects of a type can be dispatched: dataclasses, and classes with a priority."""
+    marked = HighPriority | NormalPriority | LowPriority
+    return isinstance(item, type) and (is_dataclass(item) or issubclass(item, marked))
+
+
+def _message_class(function: Callable[..., object]) -> type:
+    import inspect
+    import typing
+
+    first = next(iter(inspect.signature(function).parameters), None)
+    found = typing.get_type_hints(function).get(first or "")
+    if not isinstance(found, type):
+        raise UsageError(f"handler {function.__qualname__}: its first parameter must be annotated with a message class")
+    return found
+
+
+def _routed(said: Said, handled: type, routing: Mapping[str, str]) -> Said:
+    """Return what was said, with the queue of the message class where none was named."""
+    queue = queue_of_class(handled, routing)
+    return said if queue is None else said._replace(options={"queue": queue, **said.options})

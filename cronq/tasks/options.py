@@ -1,0 +1,139 @@
+"""What may be said of a task, and of one enqueueing of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+from cronq.errors import UsageError
+from cronq.tasks.retry import Retry
+from cronq.tasks.terms import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from cronq.tasks.terms import Key, MaxRunning, Unique
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a task is run. `queue` None means: the queue of its message class, else `normal`.
+
+    `timeout_s` ends an attempt that takes longer; `inline=False` keeps the task out of web processes;
+    `ack_first=True` acks before running: at most once instead of at least once;
+    `result_ttl_s` keeps the return value so long; `on_failure` is enqueued with a Failure for each message of this
+    task that went to the failure queue (it is a task, which `Task` looks at).
+    `isolated=True` runs every message in a process of its own: there `memory_mb` bounds its memory, and
+    `capture_output=True` keeps the end of what a failed attempt printed.
+    `unique`, `debounce_s`, `max_running` are its terms (`tasks.terms`); `rate="10/m"` is how often it may be reserved.
+    """
+
+    queue: str | None = None
+    retry: Retry = field(default_factory=Retry)
+    timeout_s: float | None = None
+    inline: bool = True
+    ack_first: bool = False
+    result_ttl_s: float = 0.0
+    on_failure: Callable[..., object] | None = None
+    isolated: bool = False
+    memory_mb: int | None = None
+    capture_output: bool = False
+    unique: Unique | Key | None = None
+    debounce_s: float = 0.0
+    max_running: MaxRunning | int | None = None
+    rate: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            if self.timeout_s is not None and not 0 < self.timeout_s <= 7 * 86400:
+                raise ValueError(f"timeout_s = {self.timeout_s!r}: must be seconds, more than 0 and at most a week")
+            if not 0 <= self.result_ttl_s <= 3650 * 86400:
+                raise ValueError(f"result_ttl_s = {self.result_ttl_s!r}: must be seconds, 0 for none")
+        except TypeError:
+            raise TypeError(_no_number(timeout_s=self.timeout_s, result_ttl_s=self.result_ttl_s)) from None
+        if not isinstance(self.retry, Retry):
+            raise TypeError(f"retry = {self.retry!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
+        self._check_isolation()
+        self._check_terms()
+
+    def _check_isolation(self) -> None:
+        for name in ("isolated", "capture_output"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} = {getattr(self, name)!r}: must be True or False")
+        if self.memory_mb is not None and (type(self.memory_mb) is not int or not 16 <= self.memory_mb <= 1_048_576):
+            raise ValueError(f"memory_mb = {self.memory_mb!r}: must be a whole number of MB from 16 to 1048576")
+        for name in ("memory_mb", "capture_output"):
+            if getattr(self, name) and not self.isolated:
+                raise ValueError(f"{name} needs isolated=True: memory and streams belong to a process, not to a task")
+
+    def _check_terms(self) -> None:
+        asked(self.unique, self.max_running, self.debounce_s)
+        if self.rate is not None:
+            from cronq.messages.rate import parse
+
+            parse(self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one enqueueing asks for beyond its task's options. `immediately`: no outbox holds it back."""
+
+    queue: str | None = None
+    delay_s: float = 0.0
+    priority: int = 0
+    expires_s: float | None = None
+    headers: Mapping[str, str] | None = None
+    unique: Unique | Key | None = None
+    debounce_s: float = 0.0
+    immediately: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            if not 0 <= self.delay_s <= 3650 * 86400:
+                raise ValueError(f"delay_s = {self.delay_s!r}: must be seconds, 0 or more, and at most ten years")
+            if self.expires_s is not None and not 0 < self.expires_s <= 3650 * 86400:
+                raise ValueError(f"expires_s = {self.expires_s!r}: must be seconds, more than 0")
+        except TypeError:
+            raise TypeError(_no_number(delay_s=self.delay_s, expires_s=self.expires_s)) from None
+        if isinstance(self.priority, bool) or not isinstance(self.priority, int) or abs(self.priority) > 1_000_000:
+            raise ValueError(f"priority = {self.priority!r}: must be a whole number from -1000000 to 1000000")
+        if self.unique is not None or self.debounce_s:
+            asked(self.unique, None, self.debounce_s)
+
+
+NOTHING_ASKED = Delivery()
+
+
+def _no_number(**given: object) -> str:
+    """Say which of these are no seconds, and what would be right."""
+    name, value = next(one for one in given.items() if one[1] is not None and not isinstance(one[1], int | float))
+    hint = ": write .total_seconds() behind it" if hasattr(value, "total_seconds") else ', such as 60, not "60s"'
+    return f"{name} = {value!r}: must be a number of seconds{hint}"
+
+
+def checked_names(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return options as they were given. Raises TypeError that names those there are when one is not among them."""
+    known = [one.name for one in fields(kind)]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
+    return given
+
+
+def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Options:
+    """Return the options that stand at a function. Raises UsageError that names it."""
+    try:
+        return Options(**checked_names(Options, given))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"task {function.__qualname__}: {error}") from None
+
+
+def with_queue_settings(retry: Retry, changes: Mapping[str, Any], max_attempts: int | None) -> Retry:
+    """Return the policy that `[queues.NAME]` makes of a task's own."""
+    wanted = dict(changes)
+    if max_attempts is not None:
+        wanted["max_attempts"] = max_attempts
+    if "max_attempts" in wanted:
+        wanted["max_attempts"] = int(wanted["max_attempts"])
+    return replace(retry, **wanted) if wanted else retry
