@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.host.state_dir import StateDir
     from cronq.schedules.stored import Firing, StoredSchedule
-    from cronq.supervisor.tick import Supervisor
+    from cronq.supervisor.firing import Place
     from cronq.transports.base import Transport
 
 MAX_ATTEMPTS = 3  # until a consumer, which knows the task, has said better
 
 
-def run_due(supervisor: Supervisor, stored: Sequence[StoredSchedule], from_cron: bool) -> None:
+def run_due(place: Place, stored: Sequence[StoredSchedule], from_cron: bool) -> None:
     """Enqueue what is due. A tick from cron first takes over what has changed in the configuration.
 
     It also tells of schedules that have stopped: what it says is what cron mails.
     """
-    transport = supervisor.transport
-    if from_cron and _has_changed(supervisor.settings, stored):
-        declare(transport, CONFIG, _of_config(supervisor.settings, stored, supervisor.clock.now()))
+    transport = place.transport
+    if from_cron and _has_changed(place.settings, stored):
+        declare(transport, CONFIG, _of_config(place.settings, stored, place.clock.now()))
         stored = transport.schedules()
     if from_cron:
-        _tell_of_stopped(supervisor.state, stored)
-    now = supervisor.clock.now()
+        _tell_of_stopped(place.state, stored)
+    now = place.clock.now()
     if any(one.is_due(now) for one in stored):
         from cronq.supervisor.firing import fire_due
 
-        fire_due(supervisor, stored)
+        fire_due(place, stored)
 
 
 def declare(transport: Transport, source: str, schedules: Sequence[StoredSchedule]) -> None:
@@ -46,12 +46,12 @@ def declare(transport: Transport, source: str, schedules: Sequence[StoredSchedul
             emit("schedule_refused", reason=one.refused)
 
 
-def due_now(supervisor: Supervisor) -> list[Firing]:
+def due_now(place: Place) -> list[Firing]:
     """Return what a tick would fire now; change nothing."""
     from cronq.supervisor.firing import firing_of
 
-    now = supervisor.clock.now()
-    return [firing_of(supervisor, one, now) for one in supervisor.transport.schedules() if one.is_due(now)]
+    now = place.clock.now()
+    return [firing_of(place, one, now) for one in place.transport.schedules() if one.is_due(now)]
 
 
 def _has_changed(settings: Settings, stored: Sequence[StoredSchedule]) -> bool:
