@@ -64,3 +64,13 @@ def test_every_design_page_is_linked_from_the_index():
 def test_every_document_is_linked_from_another(page):
     others = [one for one in PAGES if one != page]
     assert any((one.parent / link.partition("#")[0]).resolve() == page for one in others for link in links(one))
+
+
+FOR_DEVELOPERS = [ROOT / "docs/developing.md", ROOT / "docs/design/reading.md"]
+
+
+@pytest.mark.parametrize("page", FOR_DEVELOPERS, ids=lambda page: page.name)
+def test_every_file_that_a_page_for_developers_names_is_there(page):
+    named = re.findall(r"`((?:cronq|tests|wsgi_hooks|docs|benchmarks)/[\w./]+\.\w+)`", page.read_text())
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
