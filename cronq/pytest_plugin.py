@@ -1,4 +1,5 @@
-"""Fixtures for the tests of projects: `cronq_box`. pytest loads this file with every run, so it imports nothing.
+"""Fixtures for the tests of projects: `cronq_box`. pytest loads this file with every run, so it imports
+pytest alone.
 
 A project whose app is not the one that its cronq.toml names overrides `cronq_app` in its conftest.py.
 """

@@ -73,4 +73,4 @@ FOR_DEVELOPERS = [ROOT / "docs/developing.md", ROOT / "docs/design/reading.md"]
 def test_every_file_that_a_page_for_developers_names_is_there(page):
     named = re.findall(r"`((?:cronq|tests|wsgi_hooks|docs|benchmarks)/[\w./]+\.\w+)`", page.read_text())
     assert len(named) > 5
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
