@@ -18,7 +18,7 @@ def close(body: object) -> None:
         closes()
 
 
-class Closing:
+class HookedBody:
     """A response body whose `close()` runs a hook after the body's own `close()`, exactly once, even if that raises.
 
     The server iterates over the body itself, not through this object, so that a chunk costs nothing extra.
@@ -44,7 +44,7 @@ class Closing:
             hook()
 
 
-class SizedClosing(Closing):
+class SizedHookedBody(HookedBody):
     """The same for a body that knows its length: servers send Content-Length themselves when that is 1."""
 
     __slots__ = ()
@@ -53,9 +53,9 @@ class SizedClosing(Closing):
         return len(self._body)  # type: ignore[arg-type]
 
 
-def closing(body: Iterable[bytes], hook: Hook) -> Closing:
+def closing(body: Iterable[bytes], hook: Hook) -> HookedBody:
     """Wrap a response body."""
-    return SizedClosing(body, hook) if hasattr(body, "__len__") else Closing(body, hook)
+    return SizedHookedBody(body, hook) if hasattr(body, "__len__") else HookedBody(body, hook)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cronq.config.complaint_words import key, show
 from cronq.config.file import read
 from cronq.config.keys import FILE
-from cronq.config.nodes import Place
+from cronq.config.nodes import Spot
 from cronq.config.variables import overrides
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Tree = dict[str, Any]
-    Layer = tuple[Place, Tree]
+    Layer = tuple[Spot, Tree]
 
 VARIABLE = "CRONQ_ENV"
 
@@ -45,9 +45,9 @@ def merge(under: Tree, over: Tree) -> Tree:
     return tree
 
 
-def place_of(layers: list[Layer], *path: str) -> Place:
+def spot_of(layers: list[Layer], *path: str) -> Spot:
     """Return where the value at `path`, which is in the merged tree, was written: the strongest layer that has it."""
-    return next(place for place, tree in reversed(layers) if _holds(tree, path)).key(*path)
+    return next(spot for spot, tree in reversed(layers) if _holds(tree, path)).key(*path)
 
 
 def _holds(tree: Any, path: tuple[str, ...]) -> bool:
@@ -61,12 +61,12 @@ def _holds(tree: Any, path: tuple[str, ...]) -> bool:
 def _file_layers(path: str | None, env: str | None, problems: list[str]) -> list[Layer]:
     if path is None:
         return _refuse_env(env, "there is no configuration file, so no [env.*] table", problems) if env else []
-    place = Place(path)
-    tree = FILE.read(read(path), place, problems)
+    spot = Spot(path)
+    tree = FILE.read(read(path), spot, problems)
     envs = tree.pop("env", {})
     if not env:
-        return [(place, tree)]
-    return [(place, tree), *_env_layer(path, env, envs, problems)]
+        return [(spot, tree)]
+    return [(spot, tree), *_env_layer(path, env, envs, problems)]
 
 
 def _env_layer(path: str, env: str, envs: Any, problems: list[str]) -> list[Layer]:
@@ -77,7 +77,7 @@ def _env_layer(path: str, env: str, envs: Any, problems: list[str]) -> list[Laye
     if env not in envs:
         known = ", ".join(map(key, sorted(envs)))
         return _refuse_env(env, f"must be one of the [env.*] tables of {path}: {known}", problems)
-    return [(Place(path, f"env.{env}"), envs[env])] if isinstance(envs[env], dict) else []
+    return [(Spot(path, f"env.{env}"), envs[env])] if isinstance(envs[env], dict) else []
 
 
 def _refuse_env(env: str, why: str, problems: list[str]) -> list[Layer]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BROKEN: Any = type("Broken", (), {"__repr__": lambda _: "BROKEN"})()
 
 
-class Place:
+class Spot:
     """Where a value stands: the file or the variable it came from, and the key inside."""
 
     __slots__ = ("inside", "source")
@@ -30,17 +30,17 @@ class Place:
         self.source = source
         self.inside = inside
 
-    def key(self, *names: str) -> Place:
-        """Return the place of a key below this one."""
+    def key(self, *names: str) -> Spot:
+        """Return the spot of a key below this one."""
         inside = self.inside
         for name in names:
             inside += ("." if inside and not inside.endswith(": ") else "") + key(name)
-        return Place(self.source, inside)
+        return Spot(self.source, inside)
 
-    def item(self, index: int, name: object) -> Place:
-        """Return the place of one entry of a list of tables, which is called `name` when that is text."""
+    def item(self, index: int, name: object) -> Spot:
+        """Return the spot of one entry of a list of tables, which is called `name` when that is text."""
         called = f" ({cut(name)})" if isinstance(name, str) and name.isprintable() else ""
-        return Place(self.source, f"{self.inside}[{index}]{called}: ")
+        return Spot(self.source, f"{self.inside}[{index}]{called}: ")
 
     def __str__(self) -> str:
         return f"{self.source}: {self.inside.removesuffix(': ')}"
@@ -64,11 +64,11 @@ class Kind:
         self.suffix = ""
         self.shown: Callable[[object], str] = show
 
-    def read(self, value: object, place: Place, problems: list[str]) -> Any:
+    def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         try:
             return self.accept(value)
         except ValueError as error:
-            problems.append(f"{place} = {self.shown(value)}: {str(error) or self.must_be()}")
+            problems.append(f"{spot} = {self.shown(value)}: {str(error) or self.must_be()}")
             return BROKEN
 
     def must_be(self) -> str:
@@ -89,26 +89,26 @@ class Table:
         self.keys = keys
         self.required = required
 
-    def read(self, value: object, place: Place, problems: list[str]) -> Any:
+    def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, dict):
-            return _refuse_non_table(value, place, problems)
-        found = {name: self._read_key(name, given, place, problems) for name, given in value.items()}
+            return _refuse_non_table(value, spot, problems)
+        found = {name: self._read_key(name, given, spot, problems) for name, given in value.items()}
         for name in self.required:
             if name not in value:
-                found[name] = self._miss(name, place, problems)
+                found[name] = self._miss(name, spot, problems)
         return found
 
-    def _read_key(self, name: str, given: object, place: Place, problems: list[str]) -> Any:
+    def _read_key(self, name: str, given: object, spot: Spot, problems: list[str]) -> Any:
         node = self.keys.get(name)
         if node is not None:
-            return node.read(given, place.key(name), problems)
-        problems.append(f"{place.key(name)}: is no key of cronq; {meant(name, self.keys)}")  # its value may be a secret
+            return node.read(given, spot.key(name), problems)
+        problems.append(f"{spot.key(name)}: is no key of cronq; {meant(name, self.keys)}")  # its value may be a secret
         return BROKEN
 
-    def _miss(self, name: str, place: Place, problems: list[str]) -> Any:
+    def _miss(self, name: str, spot: Spot, problems: list[str]) -> Any:
         node = self.keys[name]
         must_be = node.must_be() if isinstance(node, Kind) else "must be a table"
-        problems.append(f"{place.key(name)} is missing: {must_be}")
+        problems.append(f"{spot.key(name)} is missing: {must_be}")
         return BROKEN
 
     def leaves(self, given: object, path: Path) -> Iterator[Leaf]:
@@ -128,17 +128,17 @@ class Listed:
         self.entry = entry
         self.emptied = emptied
 
-    def read(self, value: object, place: Place, problems: list[str]) -> Any:
+    def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, list):
             problems.append(
-                f"{place} = {show(value)}: must be tables that each begin with [[{place.inside}]], or [] for none"
+                f"{spot} = {show(value)}: must be tables that each begin with [[{spot.inside}]], or [] for none"
             )
             return BROKEN
-        return [self._read_entry(index, entry, place, problems) for index, entry in enumerate(value)]
+        return [self._read_entry(index, entry, spot, problems) for index, entry in enumerate(value)]
 
-    def _read_entry(self, index: int, entry: object, place: Place, problems: list[str]) -> Any:
+    def _read_entry(self, index: int, entry: object, spot: Spot, problems: list[str]) -> Any:
         name = entry.get("name") if isinstance(entry, dict) else None
-        return self.entry.read(entry, place.item(index, name), problems)
+        return self.entry.read(entry, spot.item(index, name), problems)
 
     def leaves(self, _given: object, path: Path) -> Iterator[Leaf]:
         yield path, self.emptied
@@ -156,23 +156,23 @@ class Named:
         self.is_name = is_name
         self.wants = wants
 
-    def read(self, value: object, place: Place, problems: list[str]) -> Any:
+    def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, dict):
-            return _refuse_non_table(value, place, problems)
-        return {name: self._read_entry(name, given, place.key(name), problems) for name, given in value.items()}
+            return _refuse_non_table(value, spot, problems)
+        return {name: self._read_entry(name, given, spot.key(name), problems) for name, given in value.items()}
 
-    def _read_entry(self, name: str, given: object, place: Place, problems: list[str]) -> Any:
+    def _read_entry(self, name: str, given: object, spot: Spot, problems: list[str]) -> Any:
         if not self.is_name(name):
-            problems.append(f"{place} = {show(given)}: the name must be {self.wants}")
+            problems.append(f"{spot} = {show(given)}: the name must be {self.wants}")
             if isinstance(self.node, Kind):
                 return BROKEN
-        return self.node.read(given, place, problems)
+        return self.node.read(given, spot, problems)
 
     def leaves(self, given: object, path: Path) -> Iterator[Leaf]:
         for name, entry in given.items() if isinstance(given, dict) else ():
             yield from self.node.leaves(entry, (*path, name))
 
 
-def _refuse_non_table(value: object, place: Place, problems: list[str]) -> Any:
-    problems.append(f"{place} = {show(value)}: must be a table of keys and values")
+def _refuse_non_table(value: object, spot: Spot, problems: list[str]) -> Any:
+    problems.append(f"{spot} = {show(value)}: must be a table of keys and values")
     return BROKEN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cronq.config.complaint_words import meant, show
 from cronq.config.keys import CRON, TASK, URL
-from cronq.config.layers import place_of
+from cronq.config.layers import spot_of
 from cronq.config.nodes import BROKEN
 from cronq.config.settings import DEFAULT_QUEUES, Autoscale, Inline
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from cronq.config.layers import Layer, Tree
-    from cronq.config.nodes import Place
+    from cronq.config.nodes import Spot
 
     Shaped = TypeVar("Shaped")
 
@@ -35,18 +35,18 @@ def _about_groups(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     for index, group in enumerate(_whole(tree.get("consumers"), list)):
         fields = _whole(group, dict)
         name = fields.get("name", BROKEN)
-        place = place_of(layers, "consumers").item(index, name)
+        spot = spot_of(layers, "consumers").item(index, name)
         if name is not BROKEN and first.setdefault(name, index) != index:
-            yield f"{place.key('name')} = {show(name)}: must be another name, consumers[{first[name]}] has this one"
-        yield from _about_autoscale(_whole(fields.get("autoscale"), dict), place.key("autoscale"))
+            yield f"{spot.key('name')} = {show(name)}: must be another name, consumers[{first[name]}] has this one"
+        yield from _about_autoscale(_whole(fields.get("autoscale"), dict), spot.key("autoscale"))
 
 
-def _about_autoscale(given: Tree, place: Place) -> Iterator[str]:
+def _about_autoscale(given: Tree, spot: Spot) -> Iterator[str]:
     bounds = {**Autoscale._field_defaults, **given}
     least, most = bounds["min"], bounds["max"]
     if BROKEN not in (least, most) and least > most:
         default = "" if "max" in given else " by default"
-        yield f"{place.key('min')} = {least}: must be at most autoscale.max, which is {most}{default}"
+        yield f"{spot.key('min')} = {least}: must be at most autoscale.max, which is {most}{default}"
 
 
 def _about_presets(tree: Tree, layers: list[Layer]) -> Iterator[str]:
@@ -56,8 +56,8 @@ def _about_presets(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     for name, queue in _whole(tree.get("queues"), dict).items():
         preset = _whole(queue, dict).get("preset", BROKEN)
         if preset is not BROKEN and preset not in presets:
-            place = place_of(layers, "queues", name, "preset")
-            yield f"{place} = {show(preset)}: must be the name of a [presets.NAME] table; {meant(preset, presets)}"
+            spot = spot_of(layers, "queues", name, "preset")
+            yield f"{spot} = {show(preset)}: must be the name of a [presets.NAME] table; {meant(preset, presets)}"
 
 
 def _about_schedules(tree: Tree, layers: list[Layer]) -> Iterator[str]:
@@ -65,14 +65,14 @@ def _about_schedules(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     for name, given in _whole(tree.get("schedule"), dict).items():
         for key, kind in (("task", TASK), ("cron", CRON)):
             if given is not BROKEN and key not in given:
-                yield f"{place_of(layers, 'schedule', name).key(key)} is missing: {kind.must_be()}"
+                yield f"{spot_of(layers, 'schedule', name).key(key)} is missing: {kind.must_be()}"
 
 
 def _about_webhooks(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     known = _known_queues(tree)
     for name, given in _whole(tree.get("webhooks"), dict).items():
         if given is not BROKEN and "url" not in given:
-            yield f"{place_of(layers, 'webhooks', name).key('url')} is missing: {URL.must_be()}"
+            yield f"{spot_of(layers, 'webhooks', name).key('url')} is missing: {URL.must_be()}"
         if known is not None:
             yield from _about_queues_of_webhook(_whole(given, dict), ("webhooks", name), layers, known)
 
@@ -82,7 +82,7 @@ def _about_queues_of_webhook(given: Tree, path: tuple[str, str], layers: list[La
         named = given.get(key, BROKEN)
         for queue in (named,) if isinstance(named, str) else _whole(named, tuple):
             if queue not in known:
-                yield f"{place_of(layers, *path, key)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
+                yield f"{spot_of(layers, *path, key)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 
 def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:
@@ -92,18 +92,18 @@ def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:
     inline = _whole(tree.get("inline"), dict)
     for queue in _whole(inline.get("queues"), tuple):
         if queue not in known:
-            yield f"{place_of(layers, 'inline', 'queues')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
+            yield f"{spot_of(layers, 'inline', 'queues')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
     yield from _about_routes(tree, layers, known | _served_inline(tree))
     for name, schedule in _whole(tree.get("schedule"), dict).items():
         queue = _whole(schedule, dict).get("queue", BROKEN)
         if queue is not BROKEN and queue not in known | _served_inline(tree):
-            yield f"{place_of(layers, 'schedule', name, 'queue')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
+            yield f"{spot_of(layers, 'schedule', name, 'queue')} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 
 def _about_routes(tree: Tree, layers: list[Layer], known: set[str]) -> Iterator[str]:
     for name, queue in _whole(tree.get("routing"), dict).items():
         if queue is not BROKEN and queue not in known:
-            yield f"{place_of(layers, 'routing', name)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
+            yield f"{spot_of(layers, 'routing', name)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 
 def _known_queues(tree: Tree) -> set[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cronq.config.complaint_words import key, nearest
 from cronq.config.keys import MAIN
-from cronq.config.nodes import Place
+from cronq.config.nodes import Spot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ RESERVED = frozenset({"CRONQ_CONFIG", "CRONQ_ENV"})
 """Variables that are no keys; a module that uses one of its own adds it here."""
 
 
-def overrides(environ: Mapping[str, str], tree: Tree, problems: list[str]) -> list[tuple[Place, Tree]]:
+def overrides(environ: Mapping[str, str], tree: Tree, problems: list[str]) -> list[tuple[Spot, Tree]]:
     """Return one layer for each CRONQ_ variable; `tree` tells which queues, presets and routes exist."""
     given = sorted(name for name in environ if name.startswith(PREFIX) and name not in RESERVED)
     if not given:
@@ -43,7 +43,7 @@ def variable(path: Path) -> str:
     return PREFIX + "".join(letter if letter.isalnum() else "_" for letter in letters)
 
 
-def _override(name: str, text: str, known: dict[str, list[Leaf]], problems: list[str]) -> tuple[Place, Tree] | None:
+def _override(name: str, text: str, known: dict[str, list[Leaf]], problems: list[str]) -> tuple[Spot, Tree] | None:
     leaves = known.get(name, [])
     if not leaves:
         problems.append(f"{name}: no key of cronq has this variable; the nearest is {nearest(name, known)}")
@@ -53,8 +53,8 @@ def _override(name: str, text: str, known: dict[str, list[Leaf]], problems: list
         problems.append(f"{name}: could mean {both}: set the key in the file instead")
         return None
     path, kind = leaves[0]
-    value = kind.read(parse(text, kind), Place(name).key(*path), problems)
-    return Place(name), _nested(path, value)
+    value = kind.read(parse(text, kind), Spot(name).key(*path), problems)
+    return Spot(name), _nested(path, value)
 
 
 def parse(text: str, kind: Kind) -> Any:

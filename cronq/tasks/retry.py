@@ -21,7 +21,7 @@ class Again(NamedTuple):
     delay_s: float
 
 
-class Stop(NamedTuple):
+class Enough(NamedTuple):
     """No further attempt."""
 
 
@@ -57,17 +57,17 @@ class Retry:
         for name in ("retry_on", "give_up_on"):
             _check_classes(name, getattr(self, name))
 
-    def decide(self, attempt: int, error: BaseException, spread: float | None = None) -> Again | Stop:
+    def decide(self, attempt: int, error: BaseException, spread: float | None = None) -> Again | Enough:
         """Say what follows attempt number `attempt` (from 1) that ended in `error`.
 
         `spread` from 0 to 1 places the wait within its jitter; drawn at random when None.
         """
         if isinstance(error, GiveUp | TaskStopped):
-            return Stop()
+            return Enough()
         if isinstance(error, RetryLater) and error.delay_s is not None:
-            return Again(error.delay_s) if self._allows(attempt) else Stop()
+            return Again(error.delay_s) if self._allows(attempt) else Enough()
         if not self._allows(attempt) or not self._retries(error):
-            return Stop()
+            return Enough()
         drawn = random.random() if spread is None else spread  # noqa: S311 - jitter, not a secret
         return Again(self._delay_s(attempt) * (1 + self.jitter * (2 * drawn - 1)))
 

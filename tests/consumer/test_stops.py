@@ -12,7 +12,7 @@ from cronq import Context, TaskStopped, TransportError
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.stops import GRACE_S, LOOK_S, Stops
 from cronq.messages.message import State
-from cronq.tasks.retry import Retry, Stop
+from cronq.tasks.retry import Enough, Retry
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
 from tests.waiting import wait_until
@@ -130,7 +130,7 @@ def test_the_alarm_comes_again_when_it_was_too_early(alarm_of_pytest):
 
 @pytest.mark.parametrize("retry", [Retry(0), Retry(5, retry_on=("BaseException",))])
 def test_no_retry_policy_repeats_what_was_stopped(retry):
-    assert retry.decide(1, TaskStopped("enough")) == Stop()
+    assert retry.decide(1, TaskStopped("enough")) == Enough()
 
 
 def test_a_task_may_stop_itself():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronq.errors import GiveUp, RetryLater, TaskTimeout
-from cronq.tasks.retry import Again, Retry, Stop
+from cronq.tasks.retry import Again, Enough, Retry
 
 BOOM = ValueError("boom")
 
@@ -24,7 +24,7 @@ BOOM = ValueError("boom")
 )
 def test_the_waits_grow_as_the_policy_says(policy, waits):
     decided = [policy.decide(attempt, BOOM, spread=0.5) for attempt in range(1, policy.max_attempts + 1)]
-    assert decided == [*map(Again, waits), Stop()]
+    assert decided == [*map(Again, waits), Enough()]
 
 
 @pytest.mark.parametrize(("spread", "wait"), [(0.0, 80.0), (0.5, 100.0), (1.0, 120.0)])
@@ -42,7 +42,7 @@ def test_no_limit_means_no_end():
 
 
 def test_give_up_ends_at_the_first_attempt():
-    assert Retry(max_attempts=0).decide(1, GiveUp("no such address")) == Stop()
+    assert Retry(max_attempts=0).decide(1, GiveUp("no such address")) == Enough()
 
 
 def test_retry_later_waits_as_long_as_it_asks_for():
@@ -55,7 +55,7 @@ def test_retry_later_without_a_delay_waits_as_the_policy_says():
 
 @pytest.mark.parametrize("error", [RetryLater(900), RetryLater()])
 def test_retry_later_does_not_lift_the_limit(error):
-    assert Retry(max_attempts=2).decide(2, error) == Stop()
+    assert Retry(max_attempts=2).decide(2, error) == Enough()
 
 
 def test_a_timeout_is_retried_as_any_failure():
