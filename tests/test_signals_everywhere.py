@@ -214,7 +214,7 @@ def test_what_follows_a_message_is_submitted_where_its_end_was_written(sent, hom
 
 def test_what_follows_is_not_submitted_when_the_reservation_was_lost(sent):
     crew = Crew()
-    crew.consumer._followed = crew.app.enqueuer.announce
+    crew.consumer._ledger._followed = crew.app.enqueuer.announce
 
     def first() -> None:
         crew.transport.rescue(str(ME), Evidence("taken for dead"))

@@ -9,7 +9,7 @@ from cronq.app.application import App
 from cronq.config import load
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import MessageLimit, Progress
+from cronq.consumer.limits import MessageLimit, Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
@@ -62,13 +62,13 @@ class Workload:
 
     def drain(self, count: int) -> None:
         """Run so many messages as a consumer does."""
-        clock, progress = self.app.clock, Progress()
-        leaving = Leaving(progress, [MessageLimit(count)], [])
-        conditions = Conditions(leaving, progress, NoRest(), clock, BatchSize())
+        clock, tally = self.app.clock, Tally()
+        leaving = Leaving(tally, [MessageLimit(count)], [])
+        conditions = Conditions(leaving, tally, NoRest(), clock, BatchSize())
         duty = Duty(("high", "normal", "low"), 300.0)
         Consumer(self.app.transport, Runner(self.app.runner_tasks(), clock), duty, self._slot, conditions).run()
-        assert progress.messages == count
-        assert progress.failures == 0
+        assert tally.messages == count
+        assert tally.failures == 0
 
     def _enqueuing_page(self, environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
         self.enqueue(10)

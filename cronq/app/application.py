@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cronq.app.workflows import CallGroup, Chain
     from cronq.clock import Clock
     from cronq.config.settings import Settings
-    from cronq.consumer.runner import Tasks
+    from cronq.consumer.runnable import Tasks
     from cronq.host.state_dir import StateDir
     from cronq.messages.follow import Step
     from cronq.schedules.schedule import ScheduleOptions

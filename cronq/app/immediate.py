@@ -42,12 +42,12 @@ def run_here(runner: Runner, transport: SyncTransport, failures_keep_s: float, a
 
 def _attempt(runner: Runner, transport: SyncTransport, message: Message, announce: Announce) -> Outcome:
     """Return how the only attempt at a message ended. Raises what the task raises, once it is written down."""
-    call = runner.prepare(message)
-    if isinstance(call, Fail):
-        emit("failed", message=message, error=call.error)
-        return call
+    runnable = runner.prepare(message)
+    if isinstance(runnable, Fail):
+        emit("failed", message=message, error=runnable.error)
+        return runnable
     try:
-        return runner.run(message, call)
+        return runner.run(message, runnable)
     except BaseException as error:
         cause = cause_of(error)
         emit("failed", message=message, error=error)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cronq.consumer.isolation_choice import terms_of
-from cronq.consumer.runner import Tasks
+from cronq.consumer.isolation_choice import confinement_of
+from cronq.consumer.runnable import Tasks
 from cronq.messages.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def tasks_of(
         definitions.policy,
         definitions.timeout_s,
         definitions.result_ttl_s,
+        lambda: Outbox().open(send),
         hooks.arounds,
         hooks.resets,
         hooks.disconnects,
-        terms_of(installation.settings, everything=isolated),
-        lambda: Outbox().open(send),
+        confinement_of(installation.settings, everything=isolated),
         installation.transport.results,
     )

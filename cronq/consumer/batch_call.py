@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from cronq.errors import PartlyFailed
-from cronq.events import emit
-from cronq.messages.message import Fail
 from cronq.namedtuple import NamedTuple
 from cronq.tasks.context import headers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from cronq.consumer.runner import Call
+    from cronq.consumer.runnable import Runnable
     from cronq.messages.message import Message
     from cronq.tasks.batch_task import BatchTask, Ran
 
@@ -33,12 +31,12 @@ class Together:
     common. So what differs, such as the user, is missing there, and nobody's message runs with another's rights.
     """
 
-    def __init__(self, prepared: Sequence[tuple[Message, Call]]) -> None:
+    def __init__(self, prepared: Sequence[tuple[Message, Runnable]]) -> None:
         self.messages = [message for message, _ in prepared]
-        first, call = prepared[0]
-        self.task = cast("BatchTask[Any, Any]", call.task)
+        first, runnable = prepared[0]
+        self.task = cast("BatchTask[Any, Any]", runnable.task)
         self.leader = first._replace(headers=_common(self.messages), follow=b"", group_id=None)
-        self.call = call._replace(args=[], kwargs={}, run=self._run)
+        self.runnable = runnable._replace(args=[], kwargs={}, run=self._run)
         self._items = [self.task.item(one.args, one.kwargs) for _, one in prepared]
         self._ran: Ran | None = None
 
@@ -64,19 +62,3 @@ def _common(messages: Sequence[Message]) -> bytes:
 
     common = set(headers_of(first).items()).intersection(*(headers_of(one).items() for one in others))
     return json.dumps(dict(common)).encode() if common else b""
-
-
-def prepared(
-    prepare: Callable[[Message], Call | Fail], messages: Iterable[Message]
-) -> tuple[list[tuple[Message, Call]], list[Fail]]:
-    """Return the messages that can be run, and the ends of those that cannot."""
-    runnable: list[tuple[Message, Call]] = []
-    failed: list[Fail] = []
-    for message in messages:
-        call = prepare(message)
-        if isinstance(call, Fail):
-            emit("failed", message=message, error=call.error)
-            failed.append(call)
-        else:
-            runnable.append((message, call))
-    return runnable, failed

@@ -16,8 +16,10 @@ class BatchSize:
         self._mean_s: float | None = None
 
     def learn(self, messages: int, seconds: float) -> None:
-        """Take in that a batch of `messages` took `seconds` to run."""
-        each_s = seconds / max(1, messages)
+        """Take in that a batch of `messages` took `seconds` to run; one of which none was run tells nothing."""
+        if not messages:
+            return
+        each_s = seconds / messages
         self._mean_s = each_s if self._mean_s is None else _WEIGHT * each_s + (1 - _WEIGHT) * self._mean_s
         fitting = int(TARGET_S / max(self._mean_s, each_s, 1e-6))
         self.size = max(1, min(fitting, self.size * 2, self.most))

@@ -36,7 +36,7 @@ _TOLD, _STOP, _LOOKS = range(3)
 """Bytes that consumer and child share, 1 when: the task should stop; somebody wants it ended; it asks about that."""
 
 
-class Terms(NamedTuple):
+class Confinement(NamedTuple):
     """How an attempt is isolated: with how much memory at most, and whether what it prints is kept."""
 
     memory_mb: int | None = None
@@ -70,28 +70,28 @@ class Isolation:
         self._memory_group = own_group()
         self._oom_kills = oom_kills(self._memory_group)
 
-    def run(self, attempt: Attempt, message: Message, timeout_s: float | None, terms: Terms) -> Handed:
+    def run(self, attempt: Attempt, message: Message, timeout_s: float | None, confinement: Confinement) -> Handed:
         """Make one attempt. Raises OSError when no process can be had, UsageError where isolation is impossible."""
         self._shared[:] = bytes(3)
 
         def work() -> bytes:
-            return pack(attempt(Bounds(self._clock, terms.memory_mb, self._stop_in), self._is_told))
+            return pack(attempt(Bounds(self._clock, confinement.memory_mb, self._stop_in), self._is_told))
 
-        ended = run_in_child(work, timeout_s, terms.captures, self._tell)
+        ended = run_in_child(work, timeout_s, confinement.captures, self._tell)
         outcome = None if ended.answer is None else unpack(ended.answer, message)
         if outcome is None:
-            memory = self._memory(ended, terms)
+            memory = self._memory(ended, confinement)
             return _handed(_stopped(ended) if self._shared[_STOP] else _death(ended, timeout_s, memory), ended)
         handed = _handed(outcome, ended)
         if isinstance(outcome, Release | Fail) and outcome.cause is not None:
-            cause = handed.measured(_explained(outcome.cause, terms))
+            cause = handed.measured(_explained(outcome.cause, confinement))
             return handed._replace(result=outcome._replace(cause=cause))
         return handed
 
-    def _memory(self, ended: Ended, terms: Terms) -> Memory:
+    def _memory(self, ended: Ended, confinement: Confinement) -> Memory:
         """Return what is known of a dead process's memory, with the kills since the last death."""
         before, self._oom_kills = self._oom_kills, oom_kills(self._memory_group)
-        limits = (*_known(limit_mb(self._memory_group)), *_known(terms.memory_mb))
+        limits = (*_known(limit_mb(self._memory_group)), *_known(confinement.memory_mb))
         return Memory(ended.peak_mb, limits, self._oom_kills - before)
 
     def _tell(self) -> float | None:
@@ -152,11 +152,11 @@ def _handed(result: Outcome | BaseException, ended: Ended) -> Handed:
     return Handed(result, ended.took_s, ended.peak_mb, output, ended.leftovers)
 
 
-def _explained(cause: Cause, terms: Terms) -> Cause:
+def _explained(cause: Cause, confinement: Confinement) -> Cause:
     """Say of a MemoryError, which has no text of its own, what it met."""
-    if cause.error_class != "MemoryError" or terms.memory_mb is None:
+    if cause.error_class != "MemoryError" or confinement.memory_mb is None:
         return cause
-    return cause._replace(text=f"{cause.text or 'out of memory'}: it may have {terms.memory_mb} MB (memory_mb)")
+    return cause._replace(text=f"{cause.text or 'out of memory'}: it may have {confinement.memory_mb} MB (memory_mb)")
 
 
 def _death(ended: Ended, timeout_s: float | None, memory: Memory) -> Exception | TaskTimeout:

@@ -10,27 +10,27 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.config.settings import Settings
-    from cronq.consumer.isolation import Isolation, Terms
+    from cronq.consumer.isolation import Confinement, Isolation
     from cronq.consumer.stops import Stops
     from cronq.tasks.task import Task
 
 
-def terms_of(settings: Settings, everything: bool) -> Callable[[Task[..., Any], str], Terms | None]:
+def confinement_of(settings: Settings, everything: bool) -> Callable[[Task[..., Any], str], Confinement | None]:
     """Return the function that says how messages of a task in a queue are isolated; None for those that are not."""
     configured = everything or any(queue.isolated is not None for queue in settings.queues.values())
 
-    def terms(task: Task[..., Any], queue: str) -> Terms | None:
+    def confinement(task: Task[..., Any], queue: str) -> Confinement | None:
         options = task.options
         if not configured and not options.isolated:
             return None
         of_queue = settings.queue(queue)
         if not everything and not (options.isolated if of_queue.isolated is None else of_queue.isolated):
             return None
-        from cronq.consumer.isolation import Terms
+        from cronq.consumer.isolation import Confinement
 
-        return Terms(of_queue.memory_mb or options.memory_mb, options.capture_output)
+        return Confinement(of_queue.memory_mb or options.memory_mb, options.capture_output)
 
-    return terms
+    return confinement
 
 
 def isolation(clock: Clock, stops: Stops) -> Callable[[], Isolation]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cronq.clock import Clock
-    from cronq.consumer.limits import Limit, Progress
+    from cronq.consumer.limits import Limit, Tally
 
 LOOK_S = 0.5  # files are looked at twice a second at most
 
@@ -79,16 +79,16 @@ class Leaving:
     """All reasons to leave, asked in one go."""
 
     def __init__(
-        self, progress: Progress, limits: Sequence[Limit] = (), askers: Sequence[Callable[[], str | None]] = ()
+        self, tally: Tally, limits: Sequence[Limit] = (), askers: Sequence[Callable[[], str | None]] = ()
     ) -> None:
-        self._progress = progress
+        self._tally = tally
         self._limits = limits
         self._askers = askers
 
     def reason(self) -> str | None:
         """Say why the consumer should leave now; None to go on."""
         for limit in self._limits:
-            reason = limit.reason(self._progress)
+            reason = limit.reason(self._tally)
             if reason:
                 return reason
         for ask in self._askers:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from cronq.consumer.slices import last_look
+from cronq.messages.message import Ack, Continue
 from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.clock import Clock
+    from cronq.messages.message import Outcome
 
 MEMORY_LOOK_S = 0.2
 
 
-class Progress:
+class Tally:
     """What a consumer has done so far. `idle_since` is in monotonic seconds, None while it has work.
 
     So is `sliced_at`: when the last slice of a message that goes on ended.
@@ -29,9 +31,19 @@ class Progress:
         self.idle_since: float | None = None
         self.sliced_at: float | None = None
 
+    def count(self, outcome: Outcome, clock: Clock) -> None:
+        """Take in how a message ended."""
+        self.messages += 1
+        if isinstance(outcome, Ack):
+            return
+        if isinstance(outcome, Continue):
+            self.sliced_at = clock.monotonic()
+        else:
+            self.failures += 1
+
 
 class Limit(Protocol):
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, tally: Tally) -> str | None:
         """Say why the consumer should leave now; None to go on."""
 
 
@@ -40,8 +52,8 @@ class MessageLimit(NamedTuple):
 
     most: int
 
-    def reason(self, progress: Progress) -> str | None:
-        return f"{self.most} messages run" if progress.messages >= self.most else None
+    def reason(self, tally: Tally) -> str | None:
+        return f"{self.most} messages run" if tally.messages >= self.most else None
 
 
 class FailureLimit(NamedTuple):
@@ -49,8 +61,8 @@ class FailureLimit(NamedTuple):
 
     most: int
 
-    def reason(self, progress: Progress) -> str | None:
-        return f"{self.most} attempts failed" if progress.failures >= self.most else None
+    def reason(self, tally: Tally) -> str | None:
+        return f"{self.most} attempts failed" if tally.failures >= self.most else None
 
 
 class TimeLimit:
@@ -61,10 +73,10 @@ class TimeLimit:
         self._clock = clock
         self._last_look = last_look(deadline, clock.monotonic())
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, tally: Tally) -> str | None:
         if self._clock.monotonic() >= self.deadline:
             return "time limit reached"
-        if progress.sliced_at is not None and progress.sliced_at >= self._last_look:
+        if tally.sliced_at is not None and tally.sliced_at >= self._last_look:
             return "time limit nearly reached: no time for another slice"
         return None
 
@@ -78,7 +90,7 @@ class MemoryLimit:
         self._clock = clock
         self._next_look = clock.monotonic()
 
-    def reason(self, progress: Progress) -> str | None:
+    def reason(self, tally: Tally) -> str | None:
         if self._clock.monotonic() < self._next_look:
             return None
         self._next_look = self._clock.monotonic() + MEMORY_LOOK_S
@@ -94,7 +106,7 @@ class IdleLimit:
         self._is_wanted = is_wanted
         self._clock = clock
 
-    def reason(self, progress: Progress) -> str | None:
-        if progress.idle_since is None or self._clock.monotonic() - progress.idle_since < self._most_s:
+    def reason(self, tally: Tally) -> str | None:
+        if tally.idle_since is None or self._clock.monotonic() - tally.idle_since < self._most_s:
             return None
         return "idle, and every place of the account is taken" if self._is_wanted() else None

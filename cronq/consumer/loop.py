@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 from collections import deque
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cronq.consumer.batch_size import TARGET_S
-from cronq.consumer.outcomes import interrupted, is_plain
-from cronq.errors import SyncError, TransportError
+from cronq.consumer.ledger import Ledger
+from cronq.consumer.outcomes import interrupted
+from cronq.errors import TransportError
 from cronq.events import emit
-from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
+from cronq.messages.message import Ack, Fail, Message, Outcome, Release
 from cronq.namedtuple import NamedTuple
 from cronq.transports.base import Want
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.consumer.batch_size import BatchSize
     from cronq.consumer.lifetime import Leaving
-    from cronq.consumer.limits import Progress
+    from cronq.consumer.limits import Tally
     from cronq.consumer.post import Post
     from cronq.consumer.rest import NoRest, Rest
-    from cronq.consumer.runner import Call, Runner
+    from cronq.consumer.runnable import Runnable
+    from cronq.consumer.runner import Runner
     from cronq.messages.rate import Rate
     from cronq.transports.base import Transport
 
@@ -56,7 +58,7 @@ class Conditions(NamedTuple):
     """
 
     leaving: Leaving
-    progress: Progress
+    tally: Tally
     rest: Rest | NoRest
     clock: Clock
     batch: BatchSize
@@ -76,22 +78,18 @@ class Consumer:
         self._duty = duty
         self._post = post
         self._leaving = conditions.leaving
-        self._progress = conditions.progress
+        self._tally = conditions.tally
         self._rest = conditions.rest
         self._clock = conditions.clock
         self._batch = conditions.batch
         self._looked = conditions.looked
         self._share_after = conditions.share_after
-        self._followed = conditions.followed
-        self._ack_each = conditions.ack_each
+        self._ledger = Ledger(transport, post, conditions.followed, conditions.ack_each)
         self._waiting: deque[Message] = deque()
-        self._ended: list[Outcome] = []
-        self._late: Sequence[Message] = ()
         self._position = conditions.first_position
         self._batch_began = self._clock.monotonic()
         self._batch_count = 0
         self._expects_work = False
-        self._troubles = 0
 
     def run(self) -> str:
         """Consume until there is a reason to leave; return it. Raises TransportError when the queue is beyond use."""
@@ -114,8 +112,8 @@ class Consumer:
         if reason:
             return reason
         try:
-            if self._late:
-                self._send_late()
+            if self._ledger.late:
+                self._ledger.send_late()
             if self._waiting or self._refill():
                 self._run_next()
             elif self._duty.stop_when_empty:
@@ -145,14 +143,13 @@ class Consumer:
     def _refill(self) -> bool:
         """Settle what has ended and reserve the next batch, in one commit."""
         self._share_after(None, self.share)
-        self._learn()
-        until = self._clock.now() + self._duty.lapse_s
-        duty = self._duty
-        size, expects_work = self._batch.size, self._expects_work
+        self._batch.learn(self._batch_count, self._clock.monotonic() - self._batch_began)
+        self._batch_count = 0
+        duty, size, expects_work = self._duty, self._batch.size, self._expects_work
+        until = self._clock.now() + duty.lapse_s
         want = Want(duty.queues, until, size, self._position, duty.without_tasks, duty.rates, expects_work)
         self._expects_work = False
-        exchange = self._transport.exchange(self._post.holder, self._ended, want)
-        self._settled(exchange.lost)
+        exchange = self._ledger.settle(want)
         self._waiting.extend(exchange.messages)
         self._position += len(exchange.messages)
         self._looked(bool(exchange.messages))
@@ -160,131 +157,85 @@ class Consumer:
             return False
         self._batch_began = self._clock.monotonic()
         self._batch_count = len(exchange.messages)
-        if exchange.more and self._progress.idle_since is not None:
+        if exchange.more and self._tally.idle_since is not None:
             self._rest.pass_on()
-        self._progress.idle_since = None
+        self._tally.idle_since = None
         if self._batch_count > 1 and not exchange.messages[0].gather:  # those are run in one call: none waits behind
             self._share_after(SHARE_AFTER_S, self.share)
         return True
 
     def _run_next(self) -> None:
-        if self._ended and (self._ack_each or not is_plain(self._ended[-1])):
-            self._settle()
+        if self._ledger.is_due:
+            self._ledger.settle()
         try:
             message = self._waiting.popleft()
         except IndexError:  # share(), called by the timer, has just given all of them back
             return
         self._post.note(message.position)  # before its body is read: what kills while it is decoded is poison, too
-        call = self._runner.prepare(message)
-        if isinstance(call, Fail):
-            emit("failed", message=message, error=call.error)
-            self._end(call)
-        elif call.task.options.ack_first:
-            self._run_once_at_most(message, call)
+        runnable = self._runner.prepare(message)
+        if isinstance(runnable, Fail):
+            emit("failed", message=message, error=runnable.error)
+            self._end(runnable)
+        elif runnable.task.options.ack_first:
+            self._run_once_at_most(message, runnable)
+        elif message.gather and runnable.may_gather:
+            self._run_together(message, runnable)
         else:
-            self._note_end(message, call)
-            if message.gather and call.may_gather:
-                self._run_together(message, call)
-            else:
-                if message.gather and self._waiting:
-                    self._share_after(SHARE_AFTER_S, self.share)
-                self._end(self._attempt(message, call))
+            if message.gather and self._waiting:
+                self._share_after(SHARE_AFTER_S, self.share)
+            self._run_alone(message, runnable)
 
-    def _run_together(self, message: Message, call: Call) -> None:
-        """Run a message with the others of its batch in one call. What does not decode fails alone.
+    def _run_alone(self, message: Message, runnable: Runnable) -> None:
+        self._note_end(message, runnable)
+        try:
+            outcome = self._runner.run(message, runnable)
+        except BaseException as error:  # the process is told to end: give the message back and let it
+            self._ledger.add(interrupted(message, error))
+            raise
+        self._end(outcome)
 
-        Those that are no plain acks come last, so that all is settled before something else starts.
-        """
-        from cronq.consumer.batch_call import prepared
+    def _run_together(self, message: Message, runnable: Runnable) -> None:
+        """Run a message with the others of its batch in one call."""
+        from cronq.consumer.batch_run import run_batch
 
+        self._note_end(message, runnable)
         waiting, self._waiting = self._waiting, deque()  # share() finds them before or after this, never between
-        others = [waiting.popleft() for _ in range(min(len(waiting), call.task.gather - 1))]
+        others = [waiting.popleft() for _ in range(min(len(waiting), runnable.task.gather - 1))]
         self._waiting = waiting
-        together, failed = prepared(self._runner.prepare, others)
-        together.insert(0, (message, call))
-        for outcome in sorted(failed + self._attempt_together(together, failed), key=is_plain, reverse=True):
+        for outcome in run_batch(self._runner, (message, runnable), others, self._ledger):
             self._end(outcome)
 
-    def _attempt_together(self, together: Sequence[tuple[Message, Call]], failed: Sequence[Outcome]) -> list[Outcome]:
-        try:
-            return self._runner.run_together(together)
-        except BaseException as error:
-            self._ended += [*(interrupted(message, error) for message, _ in together), *failed]
-            raise
-
-    def _attempt(self, message: Message, call: Call) -> Outcome:
-        try:
-            return self._runner.run(message, call)
-        except BaseException as error:  # the process is told to end: give the message back and let it
-            self._ended.append(interrupted(message, error))
-            raise
-
-    def _run_once_at_most(self, message: Message, call: Call) -> None:
+    def _run_once_at_most(self, message: Message, runnable: Runnable) -> None:
         """Ack, then run: a crash loses the message rather than running it twice, as its task asked for."""
         try:
-            lost = self._transport.exchange(self._post.holder, [*self._ended, Ack(message)], None).lost
+            lost = self._ledger.settle(after=[Ack(message)]).lost
         except TransportError:
             self._waiting.appendleft(message)
             raise
-        self._settled(lost)
         if message.id not in lost:
-            self._note_end(message, call)
-            outcome = self._runner.run(message, call)
-            self._count(outcome)
-            self._late = () if isinstance(outcome, Release) else outcome.then
-            if self._late:
-                self._send_late()
-
-    def _send_late(self) -> None:
-        """Enqueue what follows a message that was acked before it ran. If that fails, it is tried again."""
-        try:
-            self._transport.enqueue(self._late)
-        except SyncError as error:  # they are there: a second time they would be refused
-            emit("trouble", error=error)
-        late, self._late = self._late, ()
-        self._followed(late)
-
-    def _settle(self) -> None:
-        """Write down what has ended. Due before the next message starts whenever an outcome is not a plain ack:
-
-        from then on the note on the post says that everything before it finished well.
-        """
-        self._settled(self._transport.exchange(self._post.holder, self._ended, None).lost)
+            self._note_end(message, runnable)
+            outcome = self._runner.run(message, runnable)
+            self._tally.count(outcome, self._clock)
+            if not isinstance(outcome, Release) and outcome.then:
+                self._ledger.late = outcome.then
+                self._ledger.send_late()
 
     def _end(self, outcome: Outcome) -> None:
-        self._ended.append(outcome)
-        self._count(outcome)
+        self._ledger.add(outcome)
+        self._tally.count(outcome, self._clock)
 
-    def _count(self, outcome: Outcome) -> None:
-        self._progress.messages += 1
-        self._progress.failures += not isinstance(outcome, Ack | Continue)
-        if isinstance(outcome, Continue):
-            self._progress.sliced_at = self._clock.monotonic()
+    def _note_end(self, message: Message, runnable: Runnable) -> None:
+        if runnable.timeout_s is not None:
+            self._post.note(message.position, self._clock.monotonic() + runnable.timeout_s)
 
-    def _settled(self, lost: Sequence[str]) -> None:
-        ended, self._ended = self._ended, []
-        self._tell_what_followed(ended, lost)
-        self._troubles = 0
-        for message_id in lost:
-            emit("lost_reservation", message_id=message_id)
-
-    def _tell_what_followed(self, ended: Sequence[Outcome], lost: Sequence[str]) -> None:
-        for outcome in reversed(ended):
-            if is_plain(outcome):  # so are all before it
-                return
-            if outcome.message.id not in lost and not isinstance(outcome, Release) and outcome.then:
-                self._followed(outcome.then)
-
-    def _learn(self) -> None:
-        if self._batch_count:
-            self._batch.learn(self._batch_count, self._clock.monotonic() - self._batch_began)
-            self._batch_count = 0
+    def _next_position(self) -> int:
+        return self._waiting[0].position if self._waiting else self._position
 
     def _idle(self) -> None:
-        if self._progress.idle_since is None:
+        if self._tally.idle_since is None:
             self._post.note_idle(self._position)
             gc.collect()
-            self._progress.idle_since = self._clock.monotonic()
+            self._tally.idle_since = self._clock.monotonic()
         else:  # one whole rest, and still nothing to do
             self._runner.disconnect()
         queues = self._duty.queues
@@ -292,45 +243,15 @@ class Consumer:
             lambda: self._transport.depth(queues, 1) > 0, lambda: self._transport.next_at(queues)
         )
 
-    def _note_end(self, message: Message, call: Call) -> None:
-        if call.timeout_s is not None:
-            self._post.note(message.position, self._clock.monotonic() + call.timeout_s)
-
     def _bear(self, error: TransportError) -> None:
         """Wait out a full disk or a held lock; nothing is lost meanwhile. Anything else ends the consumer."""
-        self._troubles += 1
-        if not error.pressure or (self._duty.stop_when_empty and self._troubles > _PATIENT_TRIES):
+        troubles = self._ledger.troubles = self._ledger.troubles + 1
+        if not error.pressure or (self._duty.stop_when_empty and troubles > _PATIENT_TRIES):
             raise error
-        self._note_what_ended()
+        self._ledger.note(self._next_position())
         emit("trouble", error=error)
-        self._rest.briefly(min(2.0**self._troubles / 4, _TROUBLE_WAIT_S))
+        self._rest.briefly(min(2.0**troubles / 4, _TROUBLE_WAIT_S))
 
     def _hand_over(self) -> None:
-        """Settle what has ended and give back what never started. If even that fails, the note tells the rescuer."""
         self._share_after(None, self.share)
-        self._send_late_at_last()
-        last: list[Any] = [*self._ended, *(Release(message, uncounted=True) for message in self._waiting)]
-        if not last:
-            return
-        try:
-            lost = self._transport.exchange(self._post.holder, last, None).lost
-            self._tell_what_followed(self._ended, lost)
-        except TransportError as error:
-            self._note_what_ended()
-            emit("trouble", error=error)
-
-    def _note_what_ended(self) -> None:
-        """Have whoever rescues us write down what we could not: what ended well is not run again."""
-        if self._ended and not is_plain(self._ended[-1]):
-            return
-        try:
-            self._post.note_idle(self._waiting[0].position if self._waiting else self._position)
-        except OSError as error:  # some file systems need room to overwrite as well (btrfs, ZFS)
-            emit("trouble", error=error)
-
-    def _send_late_at_last(self) -> None:
-        try:
-            if self._late:
-                self._send_late()
-        except TransportError as error:
-            emit("trouble", error=error)
+        self._ledger.hand_over(self._waiting, self._next_position())

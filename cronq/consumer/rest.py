@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.clock import Clock
-
-
-class Bells(Protocol):
-    def drain(self) -> None: ...
-    def wait(self, at_most_s: float) -> bool: ...
-    def ring(self) -> None: ...
+    from cronq.host.bell import Bells
 
 
 class NoRest:

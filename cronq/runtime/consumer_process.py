@@ -208,7 +208,7 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     slot.begin(group.queues, shift.deadline, CONSUMING)
     emit("consumer_started", slot=slot.name, queues=group.queues)
     reason, code = _run(crew)
-    done = crew.progress
+    done = crew.tally
     emit("consumer_stopped", slot=slot.name, reason=reason, messages=done.messages, failures=done.failures)
     _remember(site.state, crew.durations)
     slot.leave(reason, BROKEN if code else LEFT)

@@ -12,7 +12,7 @@ from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.lifetime import ChangedFiles, Leaving, Seldom, Signals
-from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Tally, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
@@ -36,7 +36,7 @@ class Crew(NamedTuple):
     """A consumer ready to run, with what its caller wants to know of it."""
 
     consumer: Consumer
-    progress: Progress
+    tally: Tally
     durations: Durations
 
 
@@ -59,9 +59,9 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     signals = Signals()
     signals.listen()
     bells = Bells([app.state.wake(queue) for queue in group.queues], signals.wake_descriptor)
-    progress = Progress()
+    tally = Tally()
     leaving = Leaving(
-        progress,
+        tally,
         [*limits_of(app, group, shift.deadline, slot.look_at_memory), *_idle_limit(app, slot, group)],
         [signals.reason, shift.watched.reason, Seldom(slot.reason_to_leave, clock).reason],
     )
@@ -72,7 +72,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
     conditions = Conditions(
         leaving,
-        progress,
+        tally,
         Rest(bells, clock, group.sleep_s, shift.deadline, second_hand.next_at),
         clock,
         BatchSize(),
@@ -85,7 +85,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
-    return Crew(consumer, progress, runner.durations)
+    return Crew(consumer, tally, runner.durations)
 
 
 def stops_of(app: App, holder: str, is_leaving: Callable[[], bool] = lambda: False) -> Stops:

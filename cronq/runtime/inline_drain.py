@@ -9,7 +9,7 @@ from cronq.consumer import run_times
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.isolation_choice import inline_queues
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Tally, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
@@ -61,7 +61,7 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
             reason = "a consumer was started for the rest"
         else:
             reason = drain.until(began + decision.fallback_s)
-    done = drain.progress
+    done = drain.tally
     emit("inline", messages=done.messages, failures=done.failures, reason=reason)
     _tidy_without_cron(app)
 
@@ -84,7 +84,7 @@ class _Drain:
         self._slot = slot
         self._messages = messages
         self._position = 1
-        self.progress = Progress()
+        self.tally = Tally()
 
     def until(self, deadline: float) -> str:
         """Run messages until `deadline` (monotonic seconds) at most; return why it ended."""
@@ -106,8 +106,8 @@ class _Drain:
         if self._messages is not None:
             limits.append(MessageLimit(self._messages))
         conditions = Conditions(
-            Leaving(self.progress, limits),
-            self.progress,
+            Leaving(self.tally, limits),
+            self.tally,
             NoRest(),
             app.clock,
             BatchSize(most=1),

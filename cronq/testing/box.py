@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cronq import events
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import MessageLimit, Progress
+from cronq.consumer.limits import MessageLimit, Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.config.settings import Settings
-    from cronq.consumer.runner import Tasks
+    from cronq.consumer.runnable import Tasks
     from cronq.messages.message import Message
     from cronq.tasks.registry import Registry
     from cronq.transports.base import Transport
@@ -125,13 +125,13 @@ class Box(Records):
         self._clock.ahead_s += seconds
 
     def _consume(self, most: int) -> int:
-        progress = Progress()
-        leaving = Leaving(progress, [MessageLimit(most)])
-        conditions = Conditions(leaving, progress, NoRest(), self._clock, BatchSize(most=1), followed=self._announce)
+        tally = Tally()
+        leaving = Leaving(tally, [MessageLimit(most)])
+        conditions = Conditions(leaving, tally, NoRest(), self._clock, BatchSize(most=1), followed=self._announce)
         runner = Runner(self._tasks(), self._clock)
         duty = Duty(self._queues(), lapse_s=0.0, stop_when_empty=True)
         Consumer(self._transport, runner, duty, NoPost(), conditions).run()
-        return progress.messages
+        return tally.messages
 
     def _queues(self) -> Sequence[str]:
         served = [queue for group in self._installation.settings.groups for queue in group.queues]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Progress
+from cronq.consumer.limits import Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
@@ -91,7 +91,7 @@ class Crew:
         self.app.installation.transport = self.transport
         self.post = Post()
         self.bells = Bells(self.clock)
-        self.progress = Progress()
+        self.tally = Tally()
         self.reasons: list[str] = []
         self.looks: list[bool] = []
         self.looked: Callable[[bool], None] = self.looks.append
@@ -105,8 +105,8 @@ class Crew:
             Duty(["high", "normal", "low"], lapse_s=300, **duty),
             self.post,
             Conditions(
-                Leaving(self.progress, (), [lambda: self.reasons[0] if self.reasons else None]),
-                self.progress,
+                Leaving(self.tally, (), [lambda: self.reasons[0] if self.reasons else None]),
+                self.tally,
                 Rest(self.bells, self.clock, 5.0, None),
                 self.clock,
                 size,

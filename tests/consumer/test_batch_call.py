@@ -119,7 +119,7 @@ def test_every_message_of_a_batch_is_counted(crew, batch):
     batch.send(1, 2, 3)
     batch.raises(PartlyFailed({1: ValueError("boom")}))
     crew.step()
-    assert (crew.progress.messages, crew.progress.failures) == (3, 1)
+    assert (crew.tally.messages, crew.tally.failures) == (3, 1)
 
 
 def test_what_failed_is_tried_again_alone_and_the_others_are_done(crew, batch, heard):

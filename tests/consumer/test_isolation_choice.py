@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cronq.config.settings import Inline, Queue
-from cronq.consumer.isolation import Terms
-from cronq.consumer.isolation_choice import inline_queues, terms_of
+from cronq.consumer.isolation import Confinement
+from cronq.consumer.isolation_choice import confinement_of, inline_queues
 from tests.making import app, settings
 
 
@@ -24,20 +24,20 @@ def task(**options: object):
     ],
 )
 def test_task_queue_and_group_say_together_what_is_isolated(of_task, of_queue, of_group, isolated):
-    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", isolated=of_queue)}), of_group)
-    assert (terms(task(isolated=of_task), "low") is not None) is isolated
+    confinement = confinement_of(settings("/nowhere", queues={"low": Queue("low", isolated=of_queue)}), of_group)
+    assert (confinement(task(isolated=of_task), "low") is not None) is isolated
 
 
 def test_a_queue_that_says_nothing_leaves_it_to_the_task():
-    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", isolated=True)}), everything=False)
-    assert terms(task(), "high") is None
-    assert terms(task(isolated=True, memory_mb=64, capture_output=True), "high") == Terms(64, captures=True)
+    confinement = confinement_of(settings("/nowhere", queues={"low": Queue("low", isolated=True)}), everything=False)
+    assert confinement(task(), "high") is None
+    assert confinement(task(isolated=True, memory_mb=64, capture_output=True), "high") == Confinement(64, captures=True)
 
 
 def test_the_memory_of_a_queue_wins_over_the_task_s():
-    terms = terms_of(settings("/nowhere", queues={"low": Queue("low", memory_mb=128)}), everything=False)
-    assert terms(task(isolated=True, memory_mb=64), "low") == Terms(128)
-    assert terms(task(isolated=True), "low") == Terms(128)
+    confinement = confinement_of(settings("/nowhere", queues={"low": Queue("low", memory_mb=128)}), everything=False)
+    assert confinement(task(isolated=True, memory_mb=64), "low") == Confinement(128)
+    assert confinement(task(isolated=True), "low") == Confinement(128)
 
 
 def test_web_processes_leave_isolated_queues_alone():

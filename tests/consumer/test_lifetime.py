@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.consumer.lifetime import ChangedFiles, Leaving
-from cronq.consumer.limits import MessageLimit, Progress
+from cronq.consumer.limits import MessageLimit, Tally
 from tests.clocks import FakeClock
 
 if TYPE_CHECKING:
@@ -171,11 +171,11 @@ def test_a_reason_stays_one_however_often_it_is_asked_for(file):
 
 
 def test_limits_are_asked_before_other_reasons():
-    progress = Progress()
-    progress.messages = 3
-    leaving = Leaving(progress, [MessageLimit(3)], [lambda: "told so"])
+    tally = Tally()
+    tally.messages = 3
+    leaving = Leaving(tally, [MessageLimit(3)], [lambda: "told so"])
     assert leaving.reason() == "3 messages run"
 
 
 def test_there_is_no_reason_while_nobody_has_one():
-    assert Leaving(Progress(), [MessageLimit(3)], [lambda: None]).reason() is None
+    assert Leaving(Tally(), [MessageLimit(3)], [lambda: None]).reason() is None

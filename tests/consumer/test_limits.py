@@ -1,37 +1,37 @@
 from __future__ import annotations
 
-from cronq.consumer.limits import FailureLimit, IdleLimit, MemoryLimit, MessageLimit, Progress, TimeLimit
+from cronq.consumer.limits import FailureLimit, IdleLimit, MemoryLimit, MessageLimit, Tally, TimeLimit
 from tests.clocks import FakeClock
 
 
-def progress(messages: int = 0, failures: int = 0) -> Progress:
-    made = Progress()
+def tally(messages: int = 0, failures: int = 0) -> Tally:
+    made = Tally()
     made.messages, made.failures = messages, failures
     return made
 
 
 def test_the_message_limit_ends_after_so_many_messages():
     limit = MessageLimit(3)
-    assert [limit.reason(progress(number)) for number in (2, 3, 4)] == [None, "3 messages run", "3 messages run"]
+    assert [limit.reason(tally(number)) for number in (2, 3, 4)] == [None, "3 messages run", "3 messages run"]
 
 
 def test_the_failure_limit_counts_failures_only():
     limit = FailureLimit(2)
-    assert limit.reason(progress(100, 1)) is None
-    assert limit.reason(progress(100, 2)) == "2 attempts failed"
+    assert limit.reason(tally(100, 1)) is None
+    assert limit.reason(tally(100, 2)) == "2 attempts failed"
 
 
 def test_the_time_limit_ends_at_its_deadline_whatever_the_wall_clock_does():
     clock = FakeClock()
     limit = TimeLimit(clock.monotonic() + 60, clock)
     clock.wall += 86400
-    assert limit.reason(progress()) is None
+    assert limit.reason(tally()) is None
     clock.advance(60)
-    assert limit.reason(progress()) == "time limit reached"
+    assert limit.reason(tally()) == "time limit reached"
 
 
 def test_after_the_last_slice_nothing_is_begun_that_would_be_too_short():
-    clock, done = FakeClock(), progress()
+    clock, done = FakeClock(), tally()
     limit = TimeLimit(clock.monotonic() + 60, clock)
     clock.advance(54)
     done.sliced_at = clock.monotonic()
@@ -44,20 +44,20 @@ def test_after_the_last_slice_nothing_is_begun_that_would_be_too_short():
 
 def test_the_memory_limit_ends_with_how_much_it_found():
     limit = MemoryLimit(256, lambda: 300.4, FakeClock())
-    assert limit.reason(progress()) == "memory limit reached (300 of 256 MB)"
+    assert limit.reason(tally()) == "memory limit reached (300 of 256 MB)"
 
 
 def test_memory_is_looked_at_a_few_times_a_second_only():
     clock, looks = FakeClock(), []
     limit = MemoryLimit(256, lambda: looks.append(1) or 10.0, clock)
     for _ in range(100):
-        limit.reason(progress())
+        limit.reason(tally())
         clock.advance(0.01)
     assert 3 <= len(looks) <= 6
 
 
-def idle_since(seconds: float | None) -> Progress:
-    made = Progress()
+def idle_since(seconds: float | None) -> Tally:
+    made = Tally()
     made.idle_since = seconds
     return made
 

@@ -108,7 +108,7 @@ def test_failures_are_counted(crew):
     crew.task(fail).enqueue()
     crew.task().enqueue(1)
     crew.step(2)
-    assert (crew.progress.messages, crew.progress.failures) == (2, 1)
+    assert (crew.tally.messages, crew.tally.failures) == (2, 1)
 
 
 def test_retry_later_waits_and_comes_again(crew):
@@ -156,7 +156,7 @@ def test_an_ack_first_message_that_fails_is_not_run_again(crew):
 
     ref = crew.task(once, ack_first=True).enqueue()
     crew.step(3)
-    assert (crew.ran, ref.status, crew.progress.failures) == ([1], "gone", 1)
+    assert (crew.ran, ref.status, crew.tally.failures) == ([1], "gone", 1)
 
 
 def test_an_ack_first_message_whose_reservation_was_lost_does_not_run(crew):

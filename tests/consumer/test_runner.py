@@ -7,7 +7,8 @@ import pytest
 
 from cronq import Context, GiveUp, Retry, RetryLater, TaskTimeout
 from cronq.config.settings import Queue
-from cronq.consumer.runner import Call, Runner
+from cronq.consumer.runnable import Runnable
+from cronq.consumer.runner import Runner
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Release
 from tests.clocks import FakeClock
@@ -26,7 +27,7 @@ class Bench:
         self.app.task(name="shop.task", **options)(function)
         sent = message(queue, task="shop.task", body=body, attempt=attempt, headers=headers)
         call = self.runner.prepare(sent)
-        return self.runner.run(sent, call) if isinstance(call, Call) else call
+        return self.runner.run(sent, call) if isinstance(call, Runnable) else call
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_an_expired_message_is_not_run(bench):
 
 def test_a_message_is_run_until_the_moment_it_expires(bench):
     bench.app.task(name="shop.send")(lambda to: None)
-    assert isinstance(bench.runner.prepare(message(expires_at=bench.clock.now() + 0.001)), Call)
+    assert isinstance(bench.runner.prepare(message(expires_at=bench.clock.now() + 0.001)), Runnable)
 
 
 def test_a_failed_attempt_is_released_with_its_traceback(bench):
@@ -232,7 +233,7 @@ def test_the_timer_runs_for_the_attempt_and_is_stopped_however_it_ends(bench):
         def stop(self):
             happened.append("stop")
 
-    bench.runner.timer = Timer()
+    bench.runner._local.timer = Timer()
     bench.run(raising(ValueError()), timeout_s=5)
     assert happened == [5, "stop"]
 

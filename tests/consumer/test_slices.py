@@ -7,7 +7,7 @@ from typing import Any
 from cronq import Context  # noqa: TC001 - read when the task is registered
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Progress, TimeLimit
+from cronq.consumer.limits import Tally, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
@@ -41,9 +41,9 @@ class Imports:
     def consume(self, life_s: float = 55.0) -> float:
         """Let one consumer live; return how long it did."""
         began = self.clock.monotonic()
-        deadline, progress = began + life_s, Progress()
-        leaving = Leaving(progress, [TimeLimit(deadline, self.clock)])
-        conditions = Conditions(leaving, progress, NoRest(), self.clock, BatchSize(most=1))
+        deadline, tally = began + life_s, Tally()
+        leaving = Leaving(tally, [TimeLimit(deadline, self.clock)])
+        conditions = Conditions(leaving, tally, NoRest(), self.clock, BatchSize(most=1))
         runner = Runner(self.app.runner_tasks(), self.clock, ends_at=deadline)
         duty = Duty(["normal"], 300, stop_when_empty=True)
         Consumer(self.app.transport, runner, duty, NoPost(), conditions).run()

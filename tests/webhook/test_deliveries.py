@@ -14,7 +14,7 @@ import pytest
 from cronq import Context, GiveUp, Retry, UsageError
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Progress
+from cronq.consumer.limits import Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
@@ -31,10 +31,8 @@ ONCE = Retry(max_attempts=1)
 
 def run_all(app) -> None:
     """Run all that is due now."""
-    progress = Progress()
-    conditions = Conditions(
-        Leaving(progress), progress, NoRest(), app.clock, BatchSize(), followed=app.enqueuer.announce
-    )
+    tally = Tally()
+    conditions = Conditions(Leaving(tally), tally, NoRest(), app.clock, BatchSize(), followed=app.enqueuer.announce)
     duty = Duty(["high", "normal", "low"], 300, stop_when_empty=True)
     Consumer(app.transport, Runner(app.runner_tasks(), app.clock), duty, Post(), conditions).run()
 

@@ -1,0 +1,121 @@
+"""One attempt at one message in this process: what goes around the task, its time, what it enqueues, how it ended."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from cronq.consumer import hooks
+from cronq.consumer.outcomes import cause_of, failed, goes_on, succeeded
+from cronq.consumer.run_times import Durations
+from cronq.consumer.slices import ending_in_time, last_look
+from cronq.host.process import peak_mb
+from cronq.messages.message import Ack, Continue
+from cronq.tasks.context import Context
+from cronq.tasks.cursor import Later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cronq.clock import Clock
+    from cronq.consumer.alarm import Timer
+    from cronq.consumer.runnable import Runnable, Tasks
+    from cronq.messages.attempts import Cause
+    from cronq.messages.message import Fail, Message, Outcome, Release
+    from cronq.tasks.task import Task
+
+
+class LocalAttempts:
+    """Makes attempts in this process.
+
+    `survives` are the exceptions of a task that are its own failure; others pass. `ends_at` is when the process means
+    to leave (monotonic seconds). A task is told to stop when `should_stop` says so, or when it is about to be late.
+    """
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        clock: Clock,
+        timer: Timer,
+        survives: tuple[type[BaseException], ...],
+        ends_at: float | None,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._tasks = tasks
+        self._clock = clock
+        self.timer = timer
+        self._survives = survives
+        self._ends_at = ends_at
+        self._stop_at = None if ends_at is None else last_look(ends_at, clock.monotonic())
+        self.should_stop = should_stop
+        self.durations = Durations()
+        self._may_be_connected = True
+
+    def make(self, message: Message, runnable: Runnable) -> tuple[Outcome, BaseException | None]:
+        """Make an attempt; return how it ended, with the exception if it was one."""
+        self._may_be_connected = True
+        began = self._clock.monotonic()
+        outbox = self._tasks.outbox()  # of what the task enqueues: sent with its ack, dropped if it fails
+        try:
+            self.timer.start(runnable.timeout_s)
+            try:
+                value = self._call(message, runnable)
+            finally:
+                self.timer.stop()
+        except self._survives as error:
+            cause = cause_of(error, self._clock.monotonic() - began)._replace(peak_mb=peak_mb())
+            return self.failed(message, runnable.task, error, cause), error
+        else:
+            outbox.close()
+            outcome = self.ended(message, runnable.task, value, outbox.messages)
+            if not isinstance(outcome, Continue):  # a slice is as long as the time it is given
+                self.durations.add(message.task, self._clock.monotonic() - began)
+            return outcome, None
+        finally:
+            if outbox.is_open:
+                outbox.close()
+                outbox.drop()
+            if self._tasks.resets:
+                hooks.call("reset", self._tasks.resets)
+
+    def ended(self, message: Message, task: Task[..., Any], value: object, held: Sequence[Message]) -> Outcome:
+        """Return the outcome of an attempt whose task returned `value` and enqueued the messages `held`."""
+        if isinstance(value, Later):
+            return goes_on(message, task, value, held)
+        keep_s = self._tasks.result_ttl_s(task, message.queue)
+        if keep_s or held or message.follow or message.group_id:
+            return succeeded(Ack(message, keep_s=keep_s), task, value, held, self._clock.now())
+        return Ack(message)
+
+    def failed(self, message: Message, task: Task[..., Any], error: BaseException, cause: Cause) -> Release | Fail:
+        """Return the outcome of an attempt that ended in `error`."""
+        return failed(message, task, error, cause, self._tasks.policy(task, message.queue))
+
+    def disconnect(self) -> None:
+        """Have the project close its connections, if anything has run since it last did."""
+        if self._may_be_connected:
+            self._may_be_connected = False
+            hooks.call("disconnect", self._tasks.disconnects)
+
+    def _call(self, message: Message, runnable: Runnable) -> object:
+        injected = runnable.task.codec.injects
+        if not injected and not self._tasks.arounds:
+            return runnable.run(*runnable.args, **runnable.kwargs)
+        deadline, stop_at = self._ends(runnable)
+        context = Context(message, deadline, ending_in_time(self.should_stop, stop_at, self._clock))
+        with ExitStack() as stack:
+            for around in self._tasks.arounds:
+                stack.enter_context(around(context))
+            return runnable.run(*runnable.args, **runnable.kwargs, **dict.fromkeys(injected, context))
+
+    def _ends(self, runnable: Runnable) -> tuple[float | None, float | None]:
+        """Return the deadline of an attempt, and when its task should stop by itself, in monotonic seconds."""
+        if runnable.timeout_s is None:
+            return self._ends_at, self._stop_at
+        now = self._clock.monotonic()
+        deadline = now + runnable.timeout_s
+        return _earlier(deadline, self._ends_at), _earlier(last_look(deadline, now), self._stop_at)
+
+
+def _earlier(one: float, other: float | None) -> float:
+    return one if other is None else min(one, other)
