@@ -192,7 +192,7 @@ def chained_in_a_consumer(home: Any) -> None:
     app = App(settings(home, transport="sqlite:///queue.db"))
     app.state.prepare()
     chained(app, home)
-    group = Group("high", ("high",), time_limit_s=300.0, memory_limit_mb=None)
+    group = Group("high", ("high",)).changed(time_limit_s=300.0, memory_limit_mb=None)
     slot = slots.take(app.state, "high", 1)
     assert slot is not None
     watched = ChangedFiles([], app.clock)

@@ -9,10 +9,11 @@ from cronq.app.application import App
 from cronq.config import load
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import MessageLimit, Tally
+from cronq.consumer.limits import MessageLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.supervisor import slots
 from wsgi_hooks import CronqMiddleware
 

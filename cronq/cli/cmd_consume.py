@@ -47,7 +47,7 @@ def command(
     named = [assignment(settings, target) for target in targets]
     assigned = named or [ad_hoc(queues or _all_queues(settings))]
     given = {name: value for name, value in limits.items() if value is not None}
-    limited = [one._replace(group=one.group._replace(**given)) for one in assigned]
+    limited = [one._replace(group=one.group.changed(**given)) for one in assigned]
     return launch(settings, limited, stop_when_empty)
 
 

@@ -52,7 +52,7 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     chosen = queues or tuple(known)
     assigned = ad_hoc(chosen)
     alone = assigned.group.autoscale._replace(desired_size=ALONE)
-    group = assigned.group._replace(time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None, autoscale=alone)
+    group = assigned.group.changed(time_limit_s=time_limit_s or NO_LIMIT_S, memory_limit_mb=None, autoscale=alone)
     with _bar(sum(one.ready for one in counts if one.queue in chosen)) as bar:
         report = Report(bar)
         events.listeners.append(report)

@@ -64,7 +64,8 @@ def _inline(given: Tree, groups: tuple[Group, ...]) -> Inline:
 
 def _group(given: Tree) -> Group:
     autoscale = Autoscale(**fields(given.get("autoscale", {}), AUTOSCALE))
-    return Group(**{**fields(given, GROUP), "autoscale": autoscale})
+    known = fields(given, GROUP) | {"autoscale": autoscale}
+    return Group(known.pop("name"), known.pop("queues")).changed(**known)
 
 
 def _queues(given: Tree, presets: Tree) -> MappingProxyType[str, Queue]:

@@ -17,12 +17,9 @@ from cronq.config.kinds import (
     text,
     whole,
 )
+from cronq.config.limits import LIMITS, MANY, MEGABYTES, OFF
 from cronq.config.nodes import Kind, Listed, Named, Table
 from cronq.config.settings import AUTO, MISSED, ON
-
-OFF = "off"
-MEGABYTES = (16, 1_048_576)
-MANY = 1_000_000_000
 
 RETRY = Table(
     {
@@ -61,12 +58,8 @@ GROUP = Table(
         "name": text(kinds.is_group_name, GROUP_NAME_WANTS, '"high"'),
         "queues": queue_names("a list of one or more queue names", at_least=1),
         "autoscale": AUTOSCALE,
-        "time_limit": or_word(AUTO, AUTO, duration("1s", "30d", "10m")),
-        "limit": or_word(OFF, None, whole(1, MANY, 1000)),
-        "memory_limit_mb": or_word(OFF, None, whole(*MEGABYTES, 256)),
-        "failure_limit": or_word(OFF, None, whole(1, MANY, 10)),
+        **{limit.key: limit.node(kinds) for limit in LIMITS},
         "sleep": duration("0.1s", "1h", "5s"),
-        "linger": duration("0s", "1h", "10s"),
         "nice": whole(0, 19, 10),
         "isolated": switch(),
     },
@@ -98,7 +91,7 @@ SCHEDULE = Table(
         "tz": text(kinds.is_zone, 'the name of a time zone such as "Europe/Berlin"', '"UTC"'),
         "missed": choice(MISSED),
         "overlap": switch(),
-        "stop_after": or_word(OFF, None, whole(1, 1000, 5)),
+        "stop_after": or_word(*OFF, whole(1, 1000, 5)),
         "queue": text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"'),
         "args": kinds.arguments("{ days = 30 }"),
     }
@@ -133,7 +126,7 @@ MAIN = Table(
         "spawn": choice(("exec", "fork")),
         "interval": or_word(AUTO, AUTO, duration("1s", "1d", "5m")),
         "max_processes": whole(1, 100, 4),
-        "memory_mb": or_word(OFF, None, whole(*MEGABYTES, 512)),
+        "memory_mb": or_word(*OFF, whole(*MEGABYTES, 512)),
         "code_marker": paths("tmp/restart.txt"),
         "log_max_mb": whole(1, 10_240, 1),
         "consumers": Listed(GROUP, NO_GROUPS),

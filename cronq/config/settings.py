@@ -1,4 +1,4 @@
-"""The configuration as frozen values, with the default of every key written once, here.
+"""The configuration as frozen values, with the default of every key written once: here, or for limits in limits.py.
 
 Named tuples, not dataclasses: the minutely tick builds these, and `import dataclasses` with a dozen decorated classes
 costs it 9 ms (cronq.namedtuple: 0.1).
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from cronq.config.limits import DEFAULTS
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Literal
+    from typing import Any, Literal
 
     from cronq.schedules.schedule import Schedule  # which most configurations have none of
     from cronq.webhook.subscription import Webhook  # likewise
@@ -42,22 +43,33 @@ class Autoscale(NamedTuple):
 class Group(NamedTuple):
     """One `[[consumers]]` entry: consumers that serve `queues` in strict order, within limits.
 
-    `linger_s` is how long a consumer beyond `autoscale.min` stays idle while every place of the account is taken:
-    its own may be wanted elsewhere. `time_limit_s` is `"auto"` (follows the measured interval of the ticks) or seconds;
-    the other limits are off when None.
+    `limits` has a value for every limit there is (cronq/config/limits.py), by its name: None for one that is off.
     """
 
     name: str
     queues: tuple[str, ...]
     autoscale: Autoscale = Autoscale()
-    time_limit_s: float | Literal["auto"] = AUTO
-    limit: int | None = None
-    memory_limit_mb: int | None = 256
-    failure_limit: int | None = None
     sleep_s: float = 5.0
-    linger_s: float = 10.0
     nice: int = 10
     isolated: bool = False
+    limits: Mapping[str, Any] = DEFAULTS
+
+    @property
+    def time_limit_s(self) -> float | Literal["auto"]:
+        """How long a consumer lives; `"auto"` follows the measured interval of the ticks."""
+        limit: float | Literal["auto"] = self.limits["time_limit_s"]
+        return limit
+
+    @property
+    def memory_limit_mb(self) -> int | None:
+        """How large a consumer may grow."""
+        limit: int | None = self.limits["memory_limit_mb"]
+        return limit
+
+    def changed(self, **given: Any) -> Group:
+        """Return the group with other values, limits by their names as well. Raises ValueError for what is no field."""
+        limits = {name: given.pop(name) for name in DEFAULTS if name in given}
+        return self._replace(limits=MappingProxyType({**self.limits, **limits}), **given)
 
 
 class Queue(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.config.durations import format_duration
-from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, OFF, PRESET, SCHEDULE, WEBHOOK
+from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, PRESET, SCHEDULE, WEBHOOK
+from cronq.config.limits import DEFAULTS, LIMITS, OFF
 from cronq.config.nodes import Kind
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Group, Inline, Queue, Settings
 from cronq.schedules.schedule import Schedule
@@ -104,12 +105,8 @@ BODY = """\
 """
 
 GROUP_MEANINGS = {
-    "time_limit": 'a consumer ends after this; "auto" follows the interval',
-    "limit": "... after so many messages",
-    "memory_limit_mb": "... when it has grown to this",
-    "failure_limit": "... after so many failures",
+    **{limit.key: limit.meaning for limit in LIMITS},
     "sleep": "the longest wait between two looks at its queues",
-    "linger": "idle beyond `min`, it makes room for others after this",
     "nice": "0 to 19, how much it gives way to others",
     "isolated": "each message in a process of its own",
 }
@@ -141,7 +138,7 @@ def written(table: Table, defaults: Mapping[str, Any]) -> dict[str, str]:
 def toml(value: Any, name: str) -> str:
     """Return `value` of the setting `name` as TOML."""
     if value is None:
-        return quoted(OFF)
+        return quoted(OFF[0])
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
@@ -165,7 +162,7 @@ def _group(group: Group) -> str:
 
 
 def _group_keys() -> Iterable[str]:
-    defaults = written(GROUP, Group._field_defaults)
+    defaults = written(GROUP, {**Group._field_defaults, **DEFAULTS})
     return (f"#{key} = {defaults[key]}  # {meaning}" for key, meaning in GROUP_MEANINGS.items())
 
 

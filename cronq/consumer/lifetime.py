@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from cronq.clock import Clock
-    from cronq.consumer.limits import Limit, Tally
+    from cronq.consumer.limits import Limit
+    from cronq.consumer.tally import Tally
 
 LOOK_S = 0.5  # files are looked at twice a second at most
 

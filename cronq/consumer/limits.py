@@ -1,70 +1,76 @@
-"""When a consumer has done enough. One small object per limit; the loop only asks `reason()`."""
+"""When a consumer has done enough. One small object per limit; the loop only asks `reason()`.
+
+A limit of `[[consumers]]` is a class here and an entry in cronq/config/limits.py, under one name.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
 
+from cronq.config.limits import DEFAULTS
 from cronq.consumer.slices import last_look
-from cronq.messages.message import Ack, Continue
 from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
+    from typing import TypeVar
 
     from cronq.clock import Clock
-    from cronq.messages.message import Outcome
+    from cronq.consumer.tally import Tally
+
+    Made = TypeVar("Made", bound="Configured")
 
 MEMORY_LOOK_S = 0.2
 
 
-class Tally:
-    """What a consumer has done so far. `idle_since` is in monotonic seconds, None while it has work.
+class LimitFacts(NamedTuple):
+    """What limits are made of beside their values. `deadline` is in monotonic seconds.
 
-    So is `sliced_at`: when the last slice of a message that goes on ended.
+    `is_wanted` tells whether others want the place of an idle consumer; None where it may stay anyway.
     """
 
-    __slots__ = ("failures", "idle_since", "messages", "sliced_at")
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.failures = 0
-        self.idle_since: float | None = None
-        self.sliced_at: float | None = None
-
-    def count(self, outcome: Outcome, clock: Clock) -> None:
-        """Take in how a message ended."""
-        self.messages += 1
-        if isinstance(outcome, Ack):
-            return
-        if isinstance(outcome, Continue):
-            self.sliced_at = clock.monotonic()
-        else:
-            self.failures += 1
+    clock: Clock
+    deadline: float
+    memory_mb: Callable[[], float]
+    is_wanted: Callable[[], bool] | None
 
 
 class Limit(Protocol):
+    """One reason to leave."""
+
     def reason(self, tally: Tally) -> str | None:
         """Say why the consumer should leave now; None to go on."""
 
 
-class MessageLimit(NamedTuple):
-    """Leave after so many messages: what leaks goes with the process."""
+class Configured(Protocol):
+    """A limit that a group's configuration may set."""
 
-    most: int
-
-    def reason(self, tally: Tally) -> str | None:
-        return f"{self.most} messages run" if tally.messages >= self.most else None
-
-
-class FailureLimit(NamedTuple):
-    """Leave after so many failed attempts: something around the tasks may be broken."""
-
-    most: int
-
-    def reason(self, tally: Tally) -> str | None:
-        return f"{self.most} attempts failed" if tally.failures >= self.most else None
+    @classmethod
+    def from_settings(cls, value: Any, facts: LimitFacts) -> Limit | None:
+        """Return the limit for a value of Group.limits; None when there is none to keep."""
 
 
+_configured: dict[str, type[Configured]] = {}
+
+
+def limits_of(values: Mapping[str, Any], facts: LimitFacts) -> list[Limit]:
+    """Return the limits of a group, whose values they are, as objects."""
+    made = (kind.from_settings(values[name], facts) for name, kind in _configured.items())
+    return [limit for limit in made if limit is not None]
+
+
+def configured_by(name: str) -> Callable[[type[Made]], type[Made]]:
+    """Have a class make the limit that config/limits.py calls `name`. They are asked in the order of their classes."""
+
+    def register(kind: type[Made]) -> type[Made]:
+        _configured[name] = kind
+        return kind
+
+    return register
+
+
+@configured_by("time_limit_s")
 class TimeLimit:
     """Leave at `deadline`, in monotonic seconds; before it, when a slice has ended and the next would be too short."""
 
@@ -72,6 +78,11 @@ class TimeLimit:
         self.deadline = deadline
         self._clock = clock
         self._last_look = last_look(deadline, clock.monotonic())
+
+    @classmethod
+    def from_settings(cls, value: object, facts: LimitFacts) -> TimeLimit:
+        """The deadline comes of the value, and others keep it as well."""
+        return cls(facts.deadline, facts.clock)
 
     def reason(self, tally: Tally) -> str | None:
         if self._clock.monotonic() >= self.deadline:
@@ -81,6 +92,35 @@ class TimeLimit:
         return None
 
 
+@configured_by("limit")
+class MessageLimit(NamedTuple):
+    """Leave after so many messages: what leaks goes with the process."""
+
+    most: int
+
+    @classmethod
+    def from_settings(cls, value: int | None, facts: LimitFacts) -> MessageLimit | None:
+        return None if value is None else cls(value)
+
+    def reason(self, tally: Tally) -> str | None:
+        return f"{self.most} messages run" if tally.messages >= self.most else None
+
+
+@configured_by("failure_limit")
+class FailureLimit(NamedTuple):
+    """Leave after so many failed attempts: something around the tasks may be broken."""
+
+    most: int
+
+    @classmethod
+    def from_settings(cls, value: int | None, facts: LimitFacts) -> FailureLimit | None:
+        return None if value is None else cls(value)
+
+    def reason(self, tally: Tally) -> str | None:
+        return f"{self.most} attempts failed" if tally.failures >= self.most else None
+
+
+@configured_by("memory_limit_mb")
 class MemoryLimit:
     """Leave when the process has grown past `most_mb` of resident memory; looked at a few times a second."""
 
@@ -90,6 +130,11 @@ class MemoryLimit:
         self._clock = clock
         self._next_look = clock.monotonic()
 
+    @classmethod
+    def from_settings(cls, value: int | None, facts: LimitFacts) -> MemoryLimit:
+        """Memory is looked at without a limit, too: it explains deaths."""
+        return cls(inf if value is None else value, facts.memory_mb, facts.clock)
+
     def reason(self, tally: Tally) -> str | None:
         if self._clock.monotonic() < self._next_look:
             return None
@@ -98,6 +143,7 @@ class MemoryLimit:
         return f"memory limit reached ({used:.0f} of {self._most_mb:.0f} MB)" if used >= self._most_mb else None
 
 
+@configured_by("linger_s")
 class IdleLimit:
     """Leave after `most_s` without work when the place is wanted by others."""
 
@@ -106,7 +152,30 @@ class IdleLimit:
         self._is_wanted = is_wanted
         self._clock = clock
 
+    @classmethod
+    def from_settings(cls, value: float, facts: LimitFacts) -> IdleLimit | None:
+        return None if facts.is_wanted is None else cls(value, facts.is_wanted, facts.clock)
+
     def reason(self, tally: Tally) -> str | None:
         if tally.idle_since is None or self._clock.monotonic() - tally.idle_since < self._most_s:
             return None
         return "idle, and every place of the account is taken" if self._is_wanted() else None
+
+
+def refuse_mismatch(declared: Collection[str], made: Collection[str]) -> None:
+    """Raise TypeError unless every limit that the configuration knows is made by a class here, and the reverse."""
+    for name in declared:
+        if name not in made:
+            raise TypeError(
+                f"the limit {name} of cronq/config/limits.py does nothing: "
+                f'give cronq/consumer/limits.py a class with @configured_by("{name}")'
+            )
+    for name in made:
+        if name not in declared:
+            raise TypeError(
+                f"the limit {name} of cronq/consumer/limits.py cannot be set: "
+                f'give cronq/config/limits.py an entry LimitKey("{name}", ...)'
+            )
+
+
+refuse_mismatch(DEFAULTS, _configured)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.consumer.batch_size import BatchSize
     from cronq.consumer.lifetime import Leaving
-    from cronq.consumer.limits import Tally
     from cronq.consumer.post import Post
     from cronq.consumer.rest import NoRest, Rest
     from cronq.consumer.runnable import Runnable
     from cronq.consumer.runner import Runner
+    from cronq.consumer.tally import Tally
     from cronq.messages.rate import Rate
     from cronq.transports.base import Transport
 

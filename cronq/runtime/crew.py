@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from math import inf
 from typing import TYPE_CHECKING
 
 from cronq.consumer.alarm import Alarm
@@ -12,11 +11,12 @@ from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.lifetime import ChangedFiles, Leaving, Seldom, Signals
-from cronq.consumer.limits import FailureLimit, IdleLimit, Limit, MemoryLimit, MessageLimit, Tally, TimeLimit
+from cronq.consumer.limits import LimitFacts, limits_of
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.consumer.stops import Stops
+from cronq.consumer.tally import Tally
 from cronq.host.bell import Bells
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor import interval, seats
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cronq.app.application import App
     from cronq.config.settings import Group, Settings
+    from cronq.consumer.limits import Limit
     from cronq.consumer.run_times import Durations
     from cronq.host.state_dir import StateDir
     from cronq.supervisor.slots import Slot
@@ -62,7 +63,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     tally = Tally()
     leaving = Leaving(
         tally,
-        [*limits_of(app, group, shift.deadline, slot.look_at_memory), *_idle_limit(app, slot, group)],
+        _limits(app, shift),
         [signals.reason, shift.watched.reason, Seldom(slot.reason_to_leave, clock).reason],
     )
 
@@ -102,23 +103,12 @@ def _each(*listeners: Callable[[bool], None]) -> Callable[[bool], None]:
     return looked
 
 
-def limits_of(app: App, group: Group, deadline: float, memory_mb: Callable[[], float]) -> list[Limit]:
-    """Return the limits of a group as objects. Memory is looked at without a limit, too: it explains deaths."""
-    limits: list[Limit] = [TimeLimit(deadline, app.clock)]
-    if group.limit is not None:
-        limits.append(MessageLimit(group.limit))
-    if group.failure_limit is not None:
-        limits.append(FailureLimit(group.failure_limit))
-    limits.append(MemoryLimit(group.memory_limit_mb or inf, memory_mb, app.clock))
-    return limits
-
-
-def _idle_limit(app: App, slot: Slot, group: Group) -> list[Limit]:
-    """Return the limit of consumers beyond their group's minimum: idle ones make room when the account is full."""
-    if slot.seat is None or slot.number < group.autoscale.min:
-        return []
-    settings = app.settings
-    return [IdleLimit(group.linger_s, lambda: seats.are_all_taken(app.state, settings.max_processes), app.clock)]
+def _limits(app: App, shift: Shift) -> list[Limit]:
+    """Return the limits of a shift. Beyond their group's minimum, idle consumers make room when the account is full."""
+    slot, group, settings = shift.slot, shift.group, app.settings
+    may_stay = slot.seat is None or slot.number < group.autoscale.min
+    is_wanted = None if may_stay else lambda: seats.are_all_taken(app.state, settings.max_processes)
+    return limits_of(group.limits, LimitFacts(app.clock, shift.deadline, slot.look_at_memory, is_wanted))
 
 
 def lapse_s(app: App) -> float:

@@ -9,10 +9,11 @@ from cronq.consumer import run_times
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.isolation_choice import inline_queues
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, Tally, TimeLimit
+from cronq.consumer.limits import Limit, MemoryLimit, MessageLimit, TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.errors import ConfigError, TaskStopped, TaskTimeout
 from cronq.events import emit
 from cronq.host.process import memory_mb

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cronq import events
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import MessageLimit, Tally
+from cronq.consumer.limits import MessageLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.errors import CronqError
 from cronq.messages.message import State
 from cronq.messages.outbox import shelved

@@ -9,10 +9,10 @@ import pytest
 from cronq import RESULT, Failure, Retry, UsageError
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.messages.message import State
 from cronq.transports.base import Evidence, Want
 from tests.consumer.crew import Post

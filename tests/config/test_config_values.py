@@ -66,11 +66,8 @@ def test_every_key_of_a_group_arrives(loaded: Loading) -> None:
         nice = 0
         """
     assert loaded(GROUP + keys).groups == (
-        Group(
-            "high",
-            ("high",),
-            Autoscale(7, 1, 3),
-            120.0,
+        Group("high", ("high",), Autoscale(7, 1, 3)).changed(
+            time_limit_s=120.0,
             limit=100,
             memory_limit_mb=None,
             failure_limit=5,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.errors import TransportError
 from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock

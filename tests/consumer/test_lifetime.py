@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.consumer.lifetime import ChangedFiles, Leaving
-from cronq.consumer.limits import MessageLimit, Tally
+from cronq.consumer.limits import MessageLimit
+from cronq.consumer.tally import Tally
 from tests.clocks import FakeClock
 
 if TYPE_CHECKING:

@@ -1,6 +1,21 @@
 from __future__ import annotations
 
-from cronq.consumer.limits import FailureLimit, IdleLimit, MemoryLimit, MessageLimit, Tally, TimeLimit
+from typing import Any
+
+import pytest
+
+from cronq.config.limits import DEFAULTS
+from cronq.consumer.limits import (
+    FailureLimit,
+    IdleLimit,
+    LimitFacts,
+    MemoryLimit,
+    MessageLimit,
+    TimeLimit,
+    limits_of,
+    refuse_mismatch,
+)
+from cronq.consumer.tally import Tally
 from tests.clocks import FakeClock
 
 
@@ -79,3 +94,34 @@ def test_the_idle_limit_asks_nobody_about_a_consumer_that_has_work():
         raise AssertionError
 
     assert IdleLimit(10, never, FakeClock()).reason(idle_since(None)) is None
+
+
+def facts(**known: Any) -> LimitFacts:
+    clock = FakeClock()
+    return LimitFacts(**{"clock": clock, "deadline": 90.0, "memory_mb": lambda: 40.0, "is_wanted": None, **known})
+
+
+def test_every_limit_that_is_set_is_made():
+    values = {**DEFAULTS, "limit": 1, "failure_limit": 1}
+    made = limits_of(values, facts(is_wanted=lambda: True))
+    assert [type(one) for one in made] == [TimeLimit, MessageLimit, FailureLimit, MemoryLimit, IdleLimit]
+
+
+def test_limits_that_are_off_are_not_asked_and_memory_is_looked_at_all_the_same():
+    looks: list[int] = []
+    values = {**DEFAULTS, "memory_limit_mb": None}
+    made = limits_of(values, facts(memory_mb=lambda: looks.append(1) or 1e6))
+    assert [type(one) for one in made] == [TimeLimit, MemoryLimit]
+    assert (made[1].reason(tally()), looks) == (None, [1])
+
+
+def test_a_limit_that_can_be_set_and_does_nothing_is_refused():
+    with pytest.raises(
+        TypeError, match=r"calm_s of cronq/config/limits.py does nothing: .*configured_by\(\"calm_s\"\)"
+    ):
+        refuse_mismatch(["limit", "calm_s"], ["limit"])
+
+
+def test_a_limit_that_cannot_be_set_is_refused():
+    with pytest.raises(TypeError, match=r"calm_s of cronq/consumer/limits.py cannot be set: .*LimitKey\(\"calm_s\""):
+        refuse_mismatch(["limit"], ["limit", "calm_s"])

@@ -7,11 +7,12 @@ from typing import Any
 from cronq import Context  # noqa: TC001 - read when the task is registered
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Tally, TimeLimit
+from cronq.consumer.limits import TimeLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from tests.clocks import FakeClock
 from tests.making import app
 

@@ -38,7 +38,7 @@ def dead(slot: str = "high.0", **fields: Any) -> Seen:
 
 
 def group(name: str = "high", least: int = 0, most: int = 3, size: int = 5, **fields: Any) -> Group:
-    return Group(name, (name,), Autoscale(size, least, most), **fields)
+    return Group(name, (name,), Autoscale(size, least, most)).changed(**fields)
 
 
 def project(*groups: Group, max_processes: int = 10) -> Settings:

@@ -14,10 +14,10 @@ import pytest
 from cronq import Context, GiveUp, Retry, UsageError
 from cronq.consumer.batch_size import BatchSize
 from cronq.consumer.lifetime import Leaving
-from cronq.consumer.limits import Tally
 from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
+from cronq.consumer.tally import Tally
 from cronq.messages.message import State
 from cronq.webhook.signature import verify
 from cronq.webhook.signing_secret import secrets_of
