@@ -37,14 +37,14 @@ def webhook_task(installation: Installation, sender: Sender[Any]) -> Task[..., A
 
     def deliver(webhook: str, event: dict[str, Any], on: str, context: Context) -> None:
         """Post to a webhook how a message has ended."""
-        from cronq.webhook.delivery import Delivery, post
+        from cronq.webhook.delivery import News, post
         from cronq.webhook.signing_secret import secrets_of
 
         told = next((one for one in installation.settings.webhooks if one.name == webhook), None)
         if told is None:
             raise GiveUp(f"there is no [webhooks.{webhook}] any more")
         secrets = secrets_of(installation.state, told)
-        post(told, secrets, Delivery(context.message_id, on, event), installation.clock.now())
+        post(told, secrets, News(context.message_id, on, event), installation.clock.now())
 
     return Task(deliver, TASK, Options(retry=PATIENCE, timeout_s=LONGEST_S), sender)
 

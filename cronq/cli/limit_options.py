@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.config import kinds
-from cronq.config.limits import LIMITS
+from cronq.config.limit_keys import LIMITS
 from cronq.config.variables import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cronq.config.limits import LimitKey
+    from cronq.config.limit_keys import LimitKey
 
     Command = Callable[..., object]
 

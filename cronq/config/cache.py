@@ -14,7 +14,7 @@ import stat
 import sys
 from types import MappingProxyType
 
-from cronq.config import limits, settings
+from cronq.config import limit_keys, settings
 from cronq.config.file import VARIABLE, find
 from cronq.config.settings import Autoscale, Group, Inline, Queue, Settings
 
@@ -54,7 +54,7 @@ def _load(path: str | None, environ: Mapping[str, str]) -> Settings:
 def _origin(found: str, environ: Mapping[str, str]) -> list[object] | None:
     """Return everything that decides what the configuration is, None when that cannot be told."""
     try:
-        seen = [os.stat(path) for path in (found, os.path.dirname(__file__), settings.__file__, limits.__file__)]
+        seen = [os.stat(path) for path in (found, os.path.dirname(__file__), settings.__file__, limit_keys.__file__)]
     except OSError:
         return None
     variables = sorted(

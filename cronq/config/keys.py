@@ -17,7 +17,7 @@ from cronq.config.kinds import (
     text,
     whole,
 )
-from cronq.config.limits import LIMITS, MANY, MEGABYTES, OFF
+from cronq.config.limit_keys import LIMITS, MANY, MEGABYTES, OFF
 from cronq.config.nodes import Kind, Listed, Named, Table
 from cronq.config.settings import AUTO, MISSED, ON
 

@@ -1,4 +1,4 @@
-"""The configuration as frozen values, with the default of every key written once: here, or for limits in limits.py.
+"""The configuration as frozen values, with the default of every key written once: here, or for limits in limit_keys.py.
 
 Named tuples, not dataclasses: the minutely tick builds these, and `import dataclasses` with a dozen decorated classes
 costs it 9 ms (cronq.namedtuple: 0.1).
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from cronq.config.limits import DEFAULTS
+from cronq.config.limit_keys import DEFAULTS
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ class Autoscale(NamedTuple):
 class Group(NamedTuple):
     """One `[[consumers]]` entry: consumers that serve `queues` in strict order, within limits.
 
-    `limits` has a value for every limit there is (cronq/config/limits.py), by its name: None for one that is off.
+    `limits` has a value for every limit there is (cronq/config/limit_keys.py), by its name: None for one that is off.
     """
 
     name: str

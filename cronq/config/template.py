@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.config.durations import format_duration
 from cronq.config.keys import AUTOSCALE, FAILURES, GROUP, INLINE, MAIN, PRESET, SCHEDULE, WEBHOOK
-from cronq.config.limits import DEFAULTS, LIMITS, OFF
+from cronq.config.limit_keys import DEFAULTS, LIMITS, OFF
 from cronq.config.nodes import Kind
 from cronq.config.settings import DEFAULT_GROUPS, DEFAULT_STATE_DIR, Group, Inline, Queue, Settings
 from cronq.schedules.schedule import Schedule

@@ -1,6 +1,6 @@
 """When a consumer has done enough. One small object per limit; the loop only asks `reason()`.
 
-A limit of `[[consumers]]` is a class here and an entry in cronq/config/limits.py, under one name.
+A limit of `[[consumers]]` is a class here and an entry in cronq/config/limit_keys.py, under one name.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cronq.config.limits import DEFAULTS
+from cronq.config.limit_keys import DEFAULTS
 from cronq.consumer.slices import last_look
 from cronq.namedtuple import NamedTuple
 
@@ -61,7 +61,7 @@ def limits_of(values: Mapping[str, Any], facts: LimitFacts) -> list[Limit]:
 
 
 def configured_by(name: str) -> Callable[[type[Made]], type[Made]]:
-    """Have a class make the limit that config/limits.py calls `name`. They are asked in the order of their classes."""
+    """Have a class make the limit that limit_keys.py calls `name`. They are asked in the order of their classes."""
 
     def register(kind: type[Made]) -> type[Made]:
         _configured[name] = kind
@@ -167,14 +167,14 @@ def refuse_mismatch(declared: Collection[str], made: Collection[str]) -> None:
     for name in declared:
         if name not in made:
             raise TypeError(
-                f"the limit {name} of cronq/config/limits.py does nothing: "
+                f"the limit {name} of cronq/config/limit_keys.py does nothing: "
                 f'give cronq/consumer/limits.py a class with @configured_by("{name}")'
             )
     for name in made:
         if name not in declared:
             raise TypeError(
                 f"the limit {name} of cronq/consumer/limits.py cannot be set: "
-                f'give cronq/config/limits.py an entry LimitKey("{name}", ...)'
+                f'give cronq/config/limit_keys.py an entry LimitKey("{name}", ...)'
             )
 
 

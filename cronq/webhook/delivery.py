@@ -28,7 +28,7 @@ class DeliveryError(CronqError):
     """The receiver did not take it: it is tried again later."""
 
 
-class Delivery(NamedTuple):
+class News(NamedTuple):
     """What is told: that a message has ended (`on`: "failed" or "finished"), how (`event`), under an id of its own."""
 
     id: str
@@ -36,16 +36,16 @@ class Delivery(NamedTuple):
     event: Mapping[str, Any]
 
 
-def post(webhook: Webhook, secrets: Iterable[str], delivery: Delivery, now: float) -> None:
+def post(webhook: Webhook, secrets: Iterable[str], news: News, now: float) -> None:
     """Post one event. Raises DeliveryError, or OSError, for what may be mended; GiveUp for what will not."""
-    body = json.dumps(_told(webhook, delivery), separators=(",", ":")).encode()
+    body = json.dumps(_told(webhook, news), separators=(",", ":")).encode()
     timestamp = str(int(now))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"cronq/{cronq.__version__}",
         "Connection": "close",
-        EVENT: delivery.on,
-        ID: delivery.id,
+        EVENT: news.on,
+        ID: news.id,
         TIMESTAMP: timestamp,
         SIGNATURE: signature(secrets, timestamp, body),
     }
@@ -57,12 +57,12 @@ def post(webhook: Webhook, secrets: Iterable[str], delivery: Delivery, now: floa
         raise DeliveryError(f"webhook {webhook.name}: the receiver says {status}{hint or said}")
 
 
-def _told(webhook: Webhook, delivery: Delivery) -> dict[str, Any]:
+def _told(webhook: Webhook, news: News) -> dict[str, Any]:
     """Return what is posted. A delivery is made when the message has ended, so its own id tells when that was."""
-    event = delivery.event
+    event = news.event
     message_id = event["message_id"]
     told = {
-        "event": delivery.on,
+        "event": news.on,
         "message_id": message_id,
         "task": event["task"],
         "queue": event["queue"],
@@ -70,7 +70,7 @@ def _told(webhook: Webhook, delivery: Delivery) -> dict[str, Any]:
         "error_class": event.get("error_class"),
         "error": event.get("error"),
         "enqueued_at": _written(enqueued_at(message_id)),
-        "finished_at": _written(enqueued_at(delivery.id)),
+        "finished_at": _written(enqueued_at(news.id)),
         "host": event.get("host"),
     }
     return told | ({"arguments": event.get("arguments")} if webhook.arguments else {})

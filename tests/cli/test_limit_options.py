@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from cronq.cli.cmd_consume import command as consume
 from cronq.cli.limit_options import limit_options
-from cronq.config.limits import LIMITS
+from cronq.config.limit_keys import LIMITS
 
 
 @click.command()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cronq.config.limits import DEFAULTS
+from cronq.config.limit_keys import DEFAULTS
 from cronq.consumer.limits import (
     FailureLimit,
     IdleLimit,
@@ -117,7 +117,7 @@ def test_limits_that_are_off_are_not_asked_and_memory_is_looked_at_all_the_same(
 
 def test_a_limit_that_can_be_set_and_does_nothing_is_refused():
     with pytest.raises(
-        TypeError, match=r"calm_s of cronq/config/limits.py does nothing: .*configured_by\(\"calm_s\"\)"
+        TypeError, match=r"calm_s of cronq/config/limit_keys.py does nothing: .*configured_by\(\"calm_s\"\)"
     ):
         refuse_mismatch(["limit", "calm_s"], ["limit"])
 
