@@ -11,6 +11,7 @@ from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
 from cronq.errors import TransportError
+from cronq.messages.message import State
 from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
 from tests.making import ME, app
@@ -138,3 +139,8 @@ class Crew:
 
 def pressure() -> TransportError:
     return TransportError("queue.db: the disk is full", pressure=True)
+
+
+def attempts(crew: Crew) -> list[int]:
+    records = [record for state in (State.READY, State.DELAYED) for record in crew.transport.browse(state)]
+    return [record.message.attempt for record in records]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from cronq import events
@@ -40,3 +43,28 @@ class Cell:
 
     def told(self) -> list[str]:
         return [name for name, _ in self.events]
+
+
+@contextmanager
+def streams():
+    """The streams of a consumer, which write to its descriptors 1 and 2; pytest's own write to files."""
+    with (
+        open(1, "w", closefd=False) as out,
+        open(2, "w", closefd=False) as err,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        yield
+
+
+def crash():
+    faulthandler.disable()  # pytest's
+    ctypes.string_at(0)
+
+
+def fail(text: str = "boom"):
+    raise ValueError(text)
+
+
+def nothing():
+    pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,7 +12,6 @@ from cronq import (
     Context,
     Failure,
     GiveUp,
-    HighPriority,
     PartlyFailed,
     Retry,
     TaskStopped,
@@ -22,67 +20,11 @@ from cronq import (
     UsageError,
     events,
 )
-from cronq.config.settings import Queue
-from cronq.consumer.leftovers import Leftovers
-from cronq.consumer.runner import Runner
-from cronq.errors import ArgumentError, TransportError
+from cronq.errors import ArgumentError
 from cronq.messages.ids import enqueued_at
 from cronq.messages.message import State
-from cronq.transports.base import Evidence
-from tests.consumer.crew import Crew, pressure
+from tests.consumer.batches import Batch, Indexed, waiting
 from tests.making import message
-
-
-@dataclass(frozen=True)
-class Indexed(HighPriority):
-    number: int
-
-
-class Batch:
-    """A batch task that remembers its calls, and does in them what a test wants."""
-
-    def __init__(self, crew: Crew, size: int = 3, wait_s: float = 2.0, **options) -> None:
-        self.crew = crew
-        self.calls: list[list[int]] = []
-        self.inside = lambda items: None
-
-        def index(items: list[int]) -> object:
-            self.calls.append(items)
-            return self.inside(items)
-
-        options = {"retry": Retry(3, delay_s=0), **options}
-        self.task = crew.app.batch(size=size, wait_s=wait_s, name="shop.index", **options)(index)
-
-    def send(self, *items: int, **using):
-        return self.task.using(**using).enqueue_many([((item,), {}) for item in items])
-
-    def raises(self, error) -> None:
-        def inside(items):
-            raise error
-
-        self.inside = inside
-
-
-@pytest.fixture
-def batch(crew) -> Batch:
-    return Batch(crew)
-
-
-@pytest.fixture
-def heard():
-    told: list[tuple[str, object]] = []
-
-    def listen(name, facts):
-        if "message" in facts:
-            told.append((name, facts.get("error")))
-
-    events.listeners.append(listen)
-    yield told
-    events.listeners.remove(listen)
-
-
-def waiting(crew: Crew, state: State = State.READY) -> list[tuple[int, int]]:
-    return [(one.message.attempt, one.message.gather) for one in crew.transport.browse(state)]
 
 
 def test_so_many_messages_are_run_in_one_call(crew, batch):
@@ -170,31 +112,6 @@ def test_the_poison_of_a_batch_ends_alone_in_the_failure_queue(crew, batch):
     (record,) = crew.transport.browse(State.FAILED)
     assert (record.message.body, record.message.attempt) == (b'{"items":2}', 3)
     assert crew.transport.counts()[0].failed == 1
-
-
-def test_a_body_that_does_not_decode_fails_alone(crew, batch):
-    for bad in (0, 1, 2):
-        batch.calls.clear()
-        bodies = [b'{"items":7}'] * 3
-        bodies[bad] = b'{"items":"x"}'
-        at = crew.clock.now() + 2
-        sent = [message(task="shop.index", body=body, gather=3, available_at=at) for body in bodies]
-        crew.transport.enqueue(sent)
-        crew.step(4)
-        assert batch.calls == [[7, 7]]
-        (record,) = crew.transport.browse(State.FAILED)
-        assert record.message.id == sent[bad].id
-        crew.transport.remove([record.message.id])
-    assert crew.transport.counts() == []
-
-
-def test_an_expired_one_is_not_run_with_the_others(crew, batch):
-    batch.send(1, 2)
-    batch.send(3, expires_s=3)
-    crew.clock.advance(4)
-    crew.step(3)
-    assert batch.calls == [[1, 2]]
-    assert [one.error_class for one in crew.transport.browse(State.FAILED)] == ["Expired"]
 
 
 def test_a_timeout_bounds_the_whole_call_and_fails_all(crew, batch):
@@ -424,27 +341,6 @@ def test_a_batch_that_has_become_smaller_is_run_in_parts(crew):
     assert (batch.calls, crew.transport.counts()) == ([[0, 1], [2, 3], [4]], [])
 
 
-def test_what_was_shared_before_a_batch_began_is_not_run(crew, batch):
-    def shared_while_the_first_is_read(body):
-        crew.consumer.share()
-        return decode(body)
-
-    batch.send(1, 2, 3)
-    codec = batch.task.codec
-    decode, codec.decode = codec.decode, shared_while_the_first_is_read
-    crew.step()
-    assert batch.calls == [[1]]
-    crew.consumer._hand_over()
-    assert waiting(crew) == [(0, 3)] * 2
-
-
-def test_a_running_batch_cannot_be_shared(crew, batch):
-    batch.inside = lambda items: crew.consumer.share() and None
-    batch.send(1, 2, 3)
-    crew.step(2)
-    assert (batch.calls, crew.transport.counts()) == ([[1, 2, 3]], [])
-
-
 def test_a_batch_is_stopped_when_all_of_its_messages_are(crew, batch):
     def all_are_stopped(items):
         running.append(crew.consumer._runner._stops.running)
@@ -471,46 +367,6 @@ def test_a_batch_goes_on_when_one_of_its_messages_is_stopped_which_is_not_run_ag
     crew.step(3)
     assert batch.calls == [[1, 2, 3], [1], [3]]
     assert [record.message.id for record in crew.transport.browse(State.FAILED)] == [refs[1].id]
-
-
-def test_an_interrupted_batch_is_given_back(crew, batch):
-    batch.raises(KeyboardInterrupt())
-    batch.send(1, 2, 3)
-    with pytest.raises(KeyboardInterrupt):
-        crew.consumer.run()
-    assert waiting(crew) == [(1, 0)] * 3
-
-
-def test_a_full_disk_keeps_the_ends_of_a_batch(crew, batch):
-    batch.send(1, 2, 3)
-    batch.raises(PartlyFailed({0: ValueError("boom")}))
-    crew.step()
-    crew.transport.failures = [pressure()]
-    crew.step()
-    batch.inside = lambda items: None
-    crew.step(2)
-    assert (batch.calls, crew.transport.counts()) == ([[1, 2, 3], [1]], [])
-
-
-def test_a_queue_that_is_gone_after_a_batch_leaves_the_note_that_it_ran(crew, batch):
-    batch.send(1, 2, 3)
-    batch.raises(PartlyFailed({0: ValueError("boom")}))
-    crew.step()
-    crew.transport.failures = [TransportError("gone")]
-    crew.consumer._hand_over()
-    assert crew.post.idle == []
-    crew.transport.rescue(crew.post.holder, Evidence("killed", 1, 1, certain=True))
-    assert waiting(crew) == [(1, 0)] * 3
-
-
-def test_messages_of_an_isolated_queue_are_run_alone(crew):
-    Batch(crew)
-    queues = {"low": Queue("low", isolated=True)}
-    crew.app.installation.settings = crew.app.settings._replace(queues=queues)
-    runner = Runner(crew.app.runner_tasks(), crew.clock)
-    runner.own_process(lambda: pytest.fail("nothing is run"), Leftovers())
-    calls = [runner.prepare(message(queue, task="shop.index", body=b'{"items":1}')) for queue in ("normal", "low")]
-    assert [call.may_gather for call in calls] == [True, False]
 
 
 def test_a_message_class_is_dispatched_to_its_batch_handler(crew):

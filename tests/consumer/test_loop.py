@@ -1,20 +1,11 @@
 from __future__ import annotations
 
-import errno
-
 import pytest
 
-from cronq.errors import GiveUp, RetryLater, SyncError, TransportError
+from cronq.errors import GiveUp, RetryLater, TransportError
 from cronq.messages.message import State
-from cronq.tasks.retry import Retry
-from cronq.transports.base import Evidence
-from tests.consumer.crew import Crew, pressure
+from tests.consumer.crew import Crew, attempts, pressure
 from tests.making import message
-
-
-def attempts(crew: Crew) -> list[int]:
-    records = [record for state in (State.READY, State.DELAYED) for record in crew.transport.browse(state)]
-    return [record.message.attempt for record in records]
 
 
 def test_one_exchange_acks_the_last_message_and_reserves_the_next(crew):
@@ -45,31 +36,6 @@ def test_messages_run_in_the_order_of_their_queues(crew):
         remember.using(queue=queue).enqueue(queue)
     crew.step(3)
     assert crew.ran == ["high", "normal", "low"]
-
-
-def test_a_failure_is_settled_before_the_next_message_starts(batching):
-    def fail():
-        raise ValueError("boom")
-
-    seen = []
-
-    def look():
-        seen.append(batching.transport.browse(State.FAILED)[0].error)
-
-    batching.task(fail, retry=Retry(max_attempts=1)).enqueue()
-    batching.task(look).enqueue()
-    batching.step(2)
-    assert seen[0].endswith("ValueError: boom\n")
-
-
-def test_a_kept_result_is_settled_before_the_next_message_starts(batching):
-    def answer():
-        return 42
-
-    ref = batching.task(answer, result_ttl_s=60).enqueue()
-    batching.task().enqueue(1)
-    batching.step(2)
-    assert ref.result == 42
 
 
 def test_every_message_is_noted_before_it_starts(batching):
@@ -124,17 +90,6 @@ def test_retry_later_waits_and_comes_again(crew):
     assert crew.ran[1] == began + 60
 
 
-def test_a_message_that_became_somebody_else_s_is_not_acked_by_us(crew):
-    def long():
-        crew.transport.rescue(crew.post.holder, Evidence("lapsed"))
-
-    ref = crew.task(long).enqueue()
-    crew.step()
-    crew.transport.pause("normal", True)
-    crew.step()
-    assert ref.status == "ready"
-
-
 # at most once
 
 
@@ -174,25 +129,6 @@ def test_an_ack_first_message_waits_out_a_full_disk(crew):
     assert crew.ran == []
     crew.step(2)
     assert crew.ran == [1]
-
-
-def test_what_follows_an_ack_first_message_is_enqueued_once_on_a_disk_that_fails(crew, monkeypatch):
-    enqueue, tried = crew.transport.enqueue, []
-
-    def unconfirmed(messages):
-        tried.append(enqueue(messages))
-        raise SyncError("queue.db-wal: Input/output error")
-
-    def fail():
-        raise ValueError("boom")
-
-    def tell(failure):
-        crew.ran.append("told")
-
-    crew.task(fail, ack_first=True, on_failure=crew.task(tell)).enqueue()
-    monkeypatch.setattr(crew.transport, "enqueue", unconfirmed)
-    crew.step(4)
-    assert (len(tried), crew.ran) == (1, ["told"])
 
 
 def test_an_ack_first_message_runs_though_an_earlier_one_was_lost(batching):
@@ -312,22 +248,6 @@ def test_no_message_starts_once_there_is_a_reason_to_leave(batching):
     assert batching.ran == []
 
 
-def test_leaving_acks_what_ended_and_gives_the_rest_back_uncounted(batching):
-    def last():
-        batching.reasons = ["told so"]
-
-    ref = batching.task(last).enqueue()
-    batching.task().enqueue_many([((1,), {}), ((2,), {})])
-    batching.consumer.run()
-    assert (ref.status, attempts(batching), batching.transport.held()) == ("gone", [0, 0], [])
-
-
-def test_a_consumer_that_ran_nothing_writes_nothing_when_it_leaves(crew):
-    crew.reasons = ["told so"]
-    crew.consumer.run()
-    assert crew.transport.exchanges == []
-
-
 def test_it_leaves_when_all_is_empty_if_it_is_meant_to():
     crew = Crew(stop_when_empty=True)
     crew.task().enqueue(1)
@@ -354,28 +274,6 @@ def test_an_interrupt_is_told_as_the_reason(crew):
     with pytest.raises(KeyboardInterrupt):
         crew.consumer.run()
     assert ref.error == "interrupted by KeyboardInterrupt"
-
-
-def test_when_leaving_fails_the_note_tells_what_finished(batching):
-    def last():
-        batching.reasons = ["told so"]
-        batching.transport.failures = [pressure()]
-
-    batching.task(last).enqueue()
-    batching.task().enqueue(1)
-    assert batching.consumer.run() == "told so"
-    assert batching.post.idle == [2]
-
-
-def test_when_leaving_fails_after_a_failure_the_note_stays(batching):
-    def last():
-        batching.reasons = ["told so"]
-        batching.transport.failures = [pressure()]
-        raise GiveUp("no")
-
-    batching.task(last).enqueue()
-    batching.consumer.run()
-    assert (batching.post.notes[-1][0], batching.post.idle) == (1, [])
 
 
 # idling
@@ -432,29 +330,6 @@ def test_a_full_disk_is_waited_out_and_nothing_runs_twice(batching):
     batching.step(2)
     batching.transport.failures = [pressure(), pressure(), pressure()]
     batching.step(5)
-    assert (batching.ran, batching.transport.counts()) == ([1, 2], [])
-
-
-def test_who_is_killed_while_it_waits_for_a_full_disk_has_noted_what_it_finished(batching):
-    batching.task().enqueue_many([((1,), {}), ((2,), {})])
-    batching.step(2)
-    assert batching.ran == [1, 2]
-    batching.transport.failures = [pressure()]
-    batching.step()
-    assert batching.post.idle[-1] == batching.consumer.position > batching.post.notes[-1][0]
-
-
-def test_a_disk_too_full_even_for_a_note_is_waited_out(batching, monkeypatch):
-    def note_idle(position):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    batching.task().enqueue_many([((1,), {}), ((2,), {})])
-    batching.step(2)
-    with monkeypatch.context() as patch:
-        patch.setattr(batching.post, "note_idle", note_idle)
-        batching.transport.failures = [pressure()]
-        batching.step()
-    batching.step()
     assert (batching.ran, batching.transport.counts()) == ([1, 2], [])
 
 
