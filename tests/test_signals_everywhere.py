@@ -19,7 +19,8 @@ from cronq.supervisor.inline_decision import Decision
 from cronq.supervisor.rescue import Dead, rescue
 from cronq.supervisor.schedule_runner import run_due
 from cronq.supervisor.tick import Supervisor
-from cronq.transports.base import Evidence, Held, Want
+from cronq.transports.exchange import Held, Want
+from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
 from tests.making import ME, message, settings

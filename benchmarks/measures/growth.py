@@ -10,7 +10,7 @@ from benchmarks.million import DELAYED, DONE, FAILED, READY, SPREAD, UNIQUE
 from benchmarks.places import work_directory
 from cronq.messages.ids import new_id
 from cronq.messages.message import Ack, Message
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 
 if TYPE_CHECKING:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from cronq.tasks.registry import Registry
     from cronq.tasks.task import Call
     from cronq.testing.box import Box
-    from cronq.transports.base import Copy, Transport
+    from cronq.transports.abilities.copies import Copy
+    from cronq.transports.base import Transport
     from cronq.transports.sync import SyncTransport
 
 P = ParamSpec("P")
@@ -213,8 +214,11 @@ class App:
         caller commits, and nothing after a rollback. Consumers look when their `sleep` is over, or when told to
         (`app.wake`). Raises UsageError when the queues are kept elsewhere.
         """
+        from cronq.transports.abilities.demand import demanded
+        from cronq.transports.abilities.shared_transactions import SharedTransactions
+
         messages = [message for one in calls for message in self.writer.written(one)]
-        self.transport.enqueue_in(connection, messages)
+        demanded(self.transport, SharedTransactions).enqueue_in(connection, messages)
         return self.enqueuer.refs.of(messages)
 
     def outbox(self) -> AbstractContextManager[Outbox]:
@@ -296,7 +300,10 @@ class App:
         A relative path lies beside the configuration file. `cronq restore` puts the copy back. A file that is copied
         in any other way inside a process that uses it may be damaged by that. Raises CronqError.
         """
-        return self.transport.backup(os.path.join(self.settings.base_dir, path))
+        from cronq.transports.abilities.copies import Copies
+        from cronq.transports.abilities.demand import demanded
+
+        return demanded(self.transport, Copies).backup(os.path.join(self.settings.base_dir, path))
 
     def runner_tasks(self, *, isolated: bool = False) -> Tasks:
         """Return what a runner is told of this app. `isolated`: every message has a process of its own."""

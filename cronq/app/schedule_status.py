@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cronq.schedules.schedule import Schedule
     from cronq.schedules.stored import StoredSchedule
-    from cronq.transports.base import Transport
+    from cronq.transports.abilities.search import Search
 
 _LIVE = {State.RESERVED: "running", State.READY: "waiting", State.DELAYED: "waiting", State.BLOCKED: "waiting"}
 
@@ -88,7 +88,7 @@ class ScheduleStatus(NamedTuple):
         }
 
 
-def status_of(transport: Transport, one: StoredSchedule) -> ScheduleStatus:
+def status_of(transport: Search, one: StoredSchedule) -> ScheduleStatus:
     """Return how a stored schedule stands."""
     spec = spec_of(one)
     result, error = _last_result(transport, one)
@@ -110,7 +110,7 @@ def status_of(transport: Transport, one: StoredSchedule) -> ScheduleStatus:
     )
 
 
-def _last_result(transport: Transport, one: StoredSchedule) -> tuple[str | None, str | None]:
+def _last_result(transport: Search, one: StoredSchedule) -> tuple[str | None, str | None]:
     """Return how the last run stands, and the class of its last error: of the run itself while it is not over."""
     record = transport.find(one.last_message_id) if one.last_message_id is not None else None
     if record is not None and record.state in _LIVE:

@@ -11,7 +11,7 @@ from cronq.cli.common import bare_app, config_option, json_option, print_json, s
 from cronq.cli.text import count, say
 
 if TYPE_CHECKING:
-    from cronq.transports.base import Copy
+    from cronq.transports.abilities.copies import Copy
 
 
 @click.command("backup")
@@ -28,7 +28,7 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
     Example: cronq backup /home/ada/backups/shop.db
     """
     app = bare_app(settings_of(context))
-    copy = app.transport.backup(os.path.abspath(file))
+    copy = app.backup(os.path.abspath(file))
     if as_json:
         print_json(as_data(copy))
     else:

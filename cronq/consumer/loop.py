@@ -14,7 +14,7 @@ from cronq.errors import TransportError
 from cronq.events import emit
 from cronq.messages.message import Ack, Fail, Message, Outcome, Release
 from cronq.namedtuple import NamedTuple
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cronq.consumer.runner import Runner
     from cronq.consumer.tally import Tally
     from cronq.messages.rate import Rate
-    from cronq.transports.base import Transport
+    from cronq.transports.abilities.queues import Queues
 
 SHARE_AFTER_S = 2 * TARGET_S  # a batch that takes so long was misjudged: others may have what is left of it
 _TROUBLE_WAIT_S = 30.0
@@ -72,7 +72,7 @@ class Conditions(NamedTuple):
 class Consumer:
     """Runs messages one after the other. `step()` can be called by hand in tests."""
 
-    def __init__(self, transport: Transport, runner: Runner, duty: Duty, post: Post, conditions: Conditions) -> None:
+    def __init__(self, transport: Queues, runner: Runner, duty: Duty, post: Post, conditions: Conditions) -> None:
         self._transport = transport
         self._runner = runner
         self._duty = duty

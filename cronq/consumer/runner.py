@@ -15,7 +15,7 @@ from cronq.events import emit
 from cronq.host.process import peak_mb
 from cronq.messages.attempts import EXPIRED, TIMED_OUT, Cause
 from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
-from cronq.transports.base import stopped
+from cronq.transports.verdict import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from cronq.errors import CronqError, TransportError
 from cronq.host import locks
 from cronq.supervisor import slots
+from cronq.transports.abilities.copies import Copies
+from cronq.transports.abilities.demand import demanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cronq.app.application import App
-    from cronq.transports.base import Copy
+    from cronq.transports.abilities.copies import Copy
 
 TICK_LASTS_S = 5.0
 BEFORE = ("before-restore.db", "before-restore-2.db")  # the second when the first is what is restored
@@ -28,7 +30,7 @@ def restore(app: App, path: str) -> tuple[Copy, Copy]:
     """
     with _nobody_consuming(app):
         try:
-            before = app.transport.backup(_kept_as(app, path))
+            before = app.backup(_kept_as(app, path))
         except TransportError as error:
             if error.pressure:
                 raise
@@ -36,7 +38,7 @@ def restore(app: App, path: str) -> tuple[Copy, Copy]:
                 f"what is there now cannot be kept, so nothing was restored: {error}\nto restore all the same, move "
                 f"the database and the files with -wal and -shm at the end of their names away"
             ) from error
-        return app.transport.restore(path), before
+        return demanded(app.transport, Copies).restore(path), before
 
 
 def _kept_as(app: App, restored: str) -> str:

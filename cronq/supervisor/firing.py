@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cronq.host.state_dir import StateDir
     from cronq.messages.message import Message
     from cronq.schedules.stored import StoredSchedule
-    from cronq.transports.base import Transport
+    from cronq.transports.abilities.stored_schedules import StoredSchedules
 else:
     Protocol = object  # the tick does without typing
 
@@ -34,7 +34,7 @@ class Place(Protocol):
     @property
     def state(self) -> StateDir: ...
     @property
-    def transport(self) -> Transport: ...
+    def transport(self) -> StoredSchedules: ...
     @property
     def clock(self) -> Clock: ...
 

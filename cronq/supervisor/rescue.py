@@ -8,14 +8,15 @@ from cronq.messages.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT
 from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.slots import Seen
-from cronq.transports.base import Evidence
+from cronq.transports.verdict import Evidence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from cronq.supervisor.slots import Slot, SlotNote
-    from cronq.transports.base import Held, Transport
+    from cronq.transports.abilities.queues import Queues
+    from cronq.transports.exchange import Held
 
 INLINE = "inline."
 
@@ -137,7 +138,7 @@ def left_behind(held: Sequence[Held], slot: Slot, now: float, overdue: Collectio
     return find_dead(earlier, {slot.name: Seen(slot.name, None, slot.previous)}, now, overdue) if earlier else []
 
 
-def rescue(transport: Transport, dead: Sequence[Dead]) -> None:
+def rescue(transport: Queues, dead: Sequence[Dead]) -> None:
     """Take the messages of the dead back."""
     for one in dead:
         rescued = transport.rescue(one.held.holder, one.evidence)

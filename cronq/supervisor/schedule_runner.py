@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cronq.host.state_dir import StateDir
     from cronq.schedules.stored import Firing, StoredSchedule
     from cronq.supervisor.firing import Place
-    from cronq.transports.base import Transport
+    from cronq.transports.abilities.stored_schedules import StoredSchedules
 
 MAX_ATTEMPTS = 3  # until a consumer, which knows the task, has said better
 
@@ -38,7 +38,7 @@ def run_due(place: Place, stored: Sequence[StoredSchedule], from_cron: bool) -> 
         fire_due(place, stored)
 
 
-def declare(transport: Transport, source: str, schedules: Sequence[StoredSchedule]) -> None:
+def declare(transport: StoredSchedules, source: str, schedules: Sequence[StoredSchedule]) -> None:
     """Store what a source declares, and say which of it is refused."""
     transport.declare(source, schedules)
     for one in schedules:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.host.state_dir import StateDir
     from cronq.supervisor.spawn import Starter
-    from cronq.transports.base import Held, Transport
+    from cronq.transports.base import Transport
+    from cronq.transports.exchange import Held
 
 
 FROM_CRON_WAITS_S = 0.5  # for a burst to end: a minute without a tick would be a minute without succession

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.messages.message import Message, Outcome
-    from cronq.transports.base import Exchange, Shown, Want
+    from cronq.transports.abilities.queues import Shown
+    from cronq.transports.exchange import Exchange, Want
 
 
 class MovableClock:

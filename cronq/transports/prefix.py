@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cronq.errors import UsageError
 from cronq.messages.message import State
 from cronq.schedules.stored import of_schedule
-from cronq.transports.base import Exchange, Transport, Want, do_nothing
+from cronq.transports.abilities.copies import Copies
+from cronq.transports.abilities.demand import demanded
+from cronq.transports.abilities.shared_transactions import SharedTransactions
+from cronq.transports.base import Transport, do_nothing
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.messages.message import Message, Outcome, QueueCounts, Record
     from cronq.schedules.stored import Fired, Firing, StoredSchedule
-    from cronq.transports.base import Copy, Evidence, Held, Rescued, Shown
+    from cronq.transports.abilities.copies import Copy
+    from cronq.transports.abilities.queues import Shown
+    from cronq.transports.exchange import Exchange, Held, Want
+    from cronq.transports.verdict import Evidence, Rescued
 
 _FOR_EVER_S = 1e12
 _PAGE = 500
@@ -33,11 +39,14 @@ class Prefixed(Transport):
         self._prefix = prefix.replace(":", "+")  # no colon: transports join names with it, and no name has a plus
         self._clock = clock
 
+    def has(self, ability: type) -> bool:
+        return self.inner.has(ability)
+
     def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         return self.inner.enqueue(self._stored_all(messages), shown)
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
-        self.inner.enqueue_in(connection, self._stored_all(messages))
+        demanded(self.inner, SharedTransactions).enqueue_in(connection, self._stored_all(messages))
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if want is not None:
@@ -154,7 +163,7 @@ class Prefixed(Transport):
 
     def backup(self, path: str) -> Copy:
         """Write a copy of the whole database, neighbours included."""
-        return self.inner.backup(path)
+        return demanded(self.inner, Copies).backup(path)
 
     def restore(self, path: str) -> Copy:
         raise UsageError(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.messages.message import Message
-    from cronq.transports.base import Shown
+    from cronq.transports.abilities.queues import Shown
     from cronq.transports.memory.rows import Row
 
 

@@ -8,7 +8,7 @@ import pytest
 from cronq import App, ArgumentError, ConfigError, Context, HighPriority, LowPriority, UsageError, events
 from cronq.app import enqueuer
 from cronq.messages.message import State
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from tests.clocks import FakeClock
 from tests.making import app as make_app
 

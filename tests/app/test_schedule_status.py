@@ -10,7 +10,7 @@ from cronq.errors import UsageError
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Release
 from cronq.supervisor.firing import fire_due, run_now
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from tests import making
 from tests.clocks import FakeClock
 

@@ -9,7 +9,7 @@ import pytest
 from cronq.messages.attempts import Cause
 from cronq.messages.ids import new_id
 from cronq.messages.message import Fail, Message, Release, State
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:

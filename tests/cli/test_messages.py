@@ -7,7 +7,7 @@ import pytest
 from cronq.app import App
 from cronq.config import load
 from cronq.host.process import identity
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from tests.cli.test_failed import give_up, without_ages
 from tests.waiting import wait_until
 

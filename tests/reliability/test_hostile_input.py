@@ -17,7 +17,7 @@ from cronq.errors import CronqError
 from cronq.host.event_words import words_for
 from cronq.messages.message import Fail, State
 from cronq.supervisor import backoff, interval, slots
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from tests import forked
 from tests.making import app as make_app
 from tests.making import message

@@ -21,7 +21,7 @@ from cronq.host.state_dir import StateDir
 from cronq.messages.message import Ack
 from cronq.supervisor.cleanup import PRUNED_AT_ONCE, tidy
 from cronq.supervisor.status import look
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.counts import GLANCED_AT
 from tests.making import message, settings

@@ -29,7 +29,7 @@ pytestmark = [
 WORK = """
 import sys
 from cronq.messages.message import Ack
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 from tests.making import message
 

@@ -18,7 +18,7 @@ from cronq.messages.ids import new_id
 from cronq.messages.message import Fail, Message
 from cronq.supervisor import slots
 from cronq.supervisor.slots import BROKEN
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 from tests import forked
 from tests.waiting import wait_until

@@ -7,7 +7,7 @@ import pytest
 from cronq.host.state_dir import StateDir
 from cronq.messages.message import Ack, Fail
 from cronq.supervisor.cleanup import tidy
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
 from tests.making import message, settings

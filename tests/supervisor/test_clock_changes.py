@@ -17,7 +17,7 @@ from cronq.schedules.schedule import Schedule
 from cronq.supervisor.schedule_runner import run_due
 from cronq.supervisor.second_hand import SecondHand
 from cronq.supervisor.tick import Supervisor
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.memory.transport import MemoryTransport
 from tests import making
 

@@ -16,7 +16,7 @@ from cronq.schedules.schedule import Schedule
 from cronq.supervisor import schedule_runner
 from cronq.supervisor.schedule_runner import due_now, run_due
 from cronq.supervisor.tick import Supervisor
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.schemes import place_of
 from tests import making

@@ -16,7 +16,7 @@ from cronq.schedules.spec import placed, to_store
 from cronq.schedules.stored import CODE
 from cronq.supervisor.second_hand import LOOK_EVERY_S, SecondHand
 from cronq.supervisor.tick import Supervisor
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.schemes import place_of
 from tests import making

@@ -281,7 +281,7 @@ def test_a_hook_that_fails_enqueues_nothing(app):
 
 def test_a_ref_follows_its_message(app, clock):
     from cronq.messages.message import Ack, Release
-    from cronq.transports.base import Want
+    from cronq.transports.exchange import Want
 
     ref = (
         app.task(

@@ -12,13 +12,16 @@ from cronq.messages.attempts import KEPT, Cause
 from cronq.messages.follow import Follow, Step, written
 from cronq.messages.ids import new_id
 from cronq.messages.message import UNTIL_DONE, Ack, Continue, Fail, Message, Release, State
-from cronq.transports.base import Evidence, Transport, Want
+from cronq.transports.exchange import Want
 from cronq.transports.selection import Selection
+from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.transports.schedules_contract import SchedulesContract
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cronq.transports.base import Transport
 
 ME = "web1/high.0/100/5/boot0001"
 OTHER = "web1/high.1/101/6/boot0001"

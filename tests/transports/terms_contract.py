@@ -11,7 +11,8 @@ from cronq.messages.ids import enqueued_at
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Release, State
 from cronq.messages.rate import parse
 from cronq.schedules.stored import Firing
-from cronq.transports.base import Evidence, Want
+from cronq.transports.exchange import Want
+from cronq.transports.verdict import Evidence
 from tests.transports.contract import ME, OTHER, TransportContract, message
 from tests.transports.schedules_contract import schedule
 

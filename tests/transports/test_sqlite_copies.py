@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cronq.clock import SystemClock
-from cronq.errors import TransportError, UsageError
+from cronq.errors import TransportError
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Message, Release, State
 from cronq.schedules.stored import StoredSchedule
-from cronq.transports.base import Want
-from cronq.transports.memory.transport import MemoryTransport
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.making import message
@@ -149,7 +147,7 @@ while True:
 CONSUMER = """
 from cronq.transports.sqlite import SqliteTransport
 from cronq.messages.message import Ack
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 ending, ended = (open(path, "a", buffering=1) for path in sys.argv[2:])
 position = 1
@@ -240,11 +238,6 @@ def test_a_damaged_database_never_replaces_a_sound_copy(transport, live, target)
     assert target in refusal(transport.backup, target)
     assert Path(target).read_bytes() == sound
     assert not list(Path(target).parent.glob("*.new*"))
-
-
-def test_a_transport_without_a_file_says_so(target):
-    with pytest.raises(UsageError, match="keeps no file of its own"):
-        MemoryTransport(SystemClock()).backup(target)
 
 
 FULL = """

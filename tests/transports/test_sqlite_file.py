@@ -22,7 +22,7 @@ from cronq.messages.attempts import Cause
 from cronq.messages.ids import new_id
 from cronq.messages.message import Ack, Fail, Message, Release, State
 from cronq.schedules.stored import StoredSchedule
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.selection import Selection
 from cronq.transports.sqlite import SqliteTransport, connections, counts, filesystem
 from cronq.transports.sqlite.pages import select
@@ -659,7 +659,7 @@ CONSUME = """
 import json
 from cronq.transports.sqlite import SqliteTransport
 from cronq.messages.message import Ack
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 transport = SqliteTransport(sys.argv[1], "normal", busy_timeout_s=300)
 ended, seen, position, stop_at = [], [], 1, time.monotonic() + 600
 while time.monotonic() < stop_at:

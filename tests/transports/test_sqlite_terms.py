@@ -8,7 +8,7 @@ import pytest
 
 from cronq.messages.message import UNTIL_DONE, Ack, State
 from cronq.messages.rate import parse
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport, gated_reservation
 from cronq.transports.sqlite import statements as sql
 from tests.clocks import FakeClock

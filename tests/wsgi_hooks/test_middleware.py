@@ -12,7 +12,7 @@ from cronq.config import load
 from cronq.errors import TransportError
 from cronq.messages.message import State
 from cronq.supervisor import slots
-from cronq.transports.base import Want
+from cronq.transports.exchange import Want
 from tests.waiting import wait_until
 from wsgi_hooks import CronqMiddleware
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from cronq.clock import SystemClock
 from cronq.messages import reasons
 from cronq.messages.message import WAITING, Ack, Continue, Fail, Message, Outcome, QueueCounts, Record, Release, State
-from cronq.transports.base import Evidence, Exchange, Held, Rescued, Transport, Want, do_nothing, verdict
+from cronq.transports.base import Transport, do_nothing
+from cronq.transports.exchange import Exchange, Held
 from cronq.transports.gate import Candidate, Gate, Known, sift
 from cronq.transports.memory import term_effects as terms
 from cronq.transports.memory.rows import Row, Rows, count, is_held_by_rate, rate_name, record, remembering, waiting
 from cronq.transports.memory.schedule_rows import MemorySchedules
 from cronq.transports.selection import place, selects
 from cronq.transports.term_rules import allowed
+from cronq.transports.verdict import Rescued, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.messages.rate import Meter, Rate
     from cronq.schedules.stored import Fired, Firing, StoredSchedule
-    from cronq.transports.base import Shown
+    from cronq.transports.abilities.queues import Shown
+    from cronq.transports.exchange import Want
     from cronq.transports.selection import Selection
+    from cronq.transports.verdict import Evidence
 
 
 class MemoryTransport(Transport):

@@ -19,8 +19,9 @@ from cronq.errors import TransportError
 from cronq.host.process import PRESSURE, start_of
 from cronq.host.state_dir import NEW, document_root_of
 from cronq.namedtuple import NamedTuple
-from cronq.transports.base import Copy, Evidence
+from cronq.transports.abilities.copies import Copy
 from cronq.transports.sqlite.version import APPLICATION_ID
+from cronq.transports.verdict import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

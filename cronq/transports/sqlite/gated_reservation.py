@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cronq.messages.message import Message
     from cronq.messages.rate import Meter
-    from cronq.transports.base import Want
+    from cronq.transports.exchange import Want
     from cronq.transports.gate import Sifted
     from cronq.transports.sqlite.reservation import Rules
 

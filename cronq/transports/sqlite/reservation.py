@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cronq.messages.rate import Rate
-    from cronq.transports.base import Want
+    from cronq.transports.exchange import Want
 
 _terms = itemgetter(*(Message._fields.index(name) for name in ("running_key", "gather")))
 _NO_TERMS = {(None, 0)}

@@ -7,17 +7,8 @@ from cronq.errors import SyncError
 from cronq.events import emit
 from cronq.messages import reasons
 from cronq.schedules.stored import Fired
-from cronq.transports.base import (
-    Copy,
-    Evidence,
-    Exchange,
-    Held,
-    Rescued,
-    Transport,
-    Want,
-    do_nothing,
-    verdict,
-)
+from cronq.transports.base import Transport, do_nothing
+from cronq.transports.exchange import Exchange, Held
 from cronq.transports.sqlite import reservation, schedule_rows
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.blocked_messages import FREED_AT_ONCE, after, free, stuck, sweep
@@ -26,6 +17,7 @@ from cronq.transports.sqlite.insertion import NONE, enqueue, is_plain, plain_row
 from cronq.transports.sqlite.reservation import reserve
 from cronq.transports.sqlite.rows import key_of, message_of, record_of, state_at
 from cronq.transports.sqlite.settlement import settle
+from cronq.transports.verdict import Rescued, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +26,11 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
     from cronq.messages.message import Message, Outcome, QueueCounts, Record, State
     from cronq.schedules.stored import Firing, StoredSchedule
-    from cronq.transports.base import Shown
+    from cronq.transports.abilities.copies import Copy
+    from cronq.transports.abilities.queues import Shown
+    from cronq.transports.exchange import Want
     from cronq.transports.selection import Selection
+    from cronq.transports.verdict import Evidence
 
 
 class SqliteTransport(Transport):

@@ -1,0 +1,23 @@
+"""Looking at single messages, wherever they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from cronq.messages.message import Record, State
+    from cronq.transports.selection import Selection
+
+
+@runtime_checkable
+class Search(Protocol):
+    """Finds messages by their id, and lists those in one state."""
+
+    def find(self, message_id: str) -> Record | None:
+        """Return everything known of one message, None when it is gone or never was."""
+
+    def select(self, selection: Selection) -> list[Record]:
+        """Return one page of the messages that a selection names."""
+
+    def browse(self, state: State, queue: str | None = None, at_most: int = 50) -> list[Record]:
+        """Return messages in one state: the next to run first, the longest failed first, the first to go first."""
