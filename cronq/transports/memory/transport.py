@@ -12,7 +12,7 @@ from cronq.messages.message import WAITING, Ack, Continue, Fail, Message, Outcom
 from cronq.transports.base import Transport, do_nothing
 from cronq.transports.exchange import Exchange, Held
 from cronq.transports.gate import Candidate, Gate, Known, sift
-from cronq.transports.memory import term_effects as terms
+from cronq.transports.memory import blocked_messages as terms
 from cronq.transports.memory.rows import Row, Rows, count, is_held_by_rate, rate_name, record, remembering, waiting
 from cronq.transports.memory.schedule_rows import MemorySchedules
 from cronq.transports.selection import place, selects
