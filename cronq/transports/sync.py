@@ -32,7 +32,7 @@ class SyncTransport(MemoryTransport):
     def enqueue(self, messages: Sequence[Message], shown: Shown = do_nothing) -> Mapping[str, str]:
         with self._guard:
             absorbed = super().enqueue(messages, shown)
-            kept = {message_id: thread for message_id, thread in self._threads.items() if message_id in self._rows}
+            kept = {one: thread for one, thread in self._threads.items() if one in self._tables.rows}
             self._threads = {**kept, **dict.fromkeys((message.id for message in messages), threading.get_ident())}
         return absorbed
 
@@ -40,12 +40,12 @@ class SyncTransport(MemoryTransport):
         """Reserve the next message of this thread, due or not; None when it has none."""
         mine = threading.get_ident()
         with self._guard:
-            rows = self._where(lambda row: self._threads.get(row.message.id) == mine and self._may_run(row))
+            rows = self._tables.where(lambda row: self._threads.get(row.message.id) == mine and self._may_run(row))
             if not rows:
                 return None
             row = min(rows, key=lambda row: (-row.message.priority, row.message.id))
             message = row.message.reserved(position=1)._replace(gather=0)
-            self._rows[message.id] = replace(row, message=message, state=State.RESERVED, holder=holder, blocked_by=None)
+            self._tables.put(replace(row, message=message, state=State.RESERVED, holder=holder, blocked_by=None))
         return message
 
     def _may_run(self, row: Row) -> bool:
@@ -53,4 +53,4 @@ class SyncTransport(MemoryTransport):
         is_waiting = row.state in {State.READY, State.DELAYED} or (
             row.state is State.BLOCKED and row.message.gather > 0
         )
-        return is_waiting and row.message.queue not in self._paused
+        return is_waiting and row.message.queue not in self._tables.paused

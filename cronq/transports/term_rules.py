@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from cronq.messages.message import WHILE_WAITING, State
+from cronq.messages.message import WAITING, WHILE_WAITING, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cronq.messages.message import Ack, Message
     from cronq.messages.rate import Meter, Rate
 
-WAITING = frozenset({State.READY, State.DELAYED, State.BLOCKED})
 _ALL = 1_000_000_000
 KEPT_FOR_GROUP_S = 90 * 86400.0  # a callback that has not run by then finds no results
 

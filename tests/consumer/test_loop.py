@@ -116,7 +116,7 @@ def test_an_ack_first_message_that_fails_is_not_run_again(crew):
 
 def test_an_ack_first_message_whose_reservation_was_lost_does_not_run(crew):
     crew.task(ack_first=True).enqueue(1)
-    crew.looked = lambda busy: crew.transport._rows.clear()
+    crew.looked = lambda busy: crew.transport._tables.rows.clear()
     crew.step()
     assert crew.ran == []
 
@@ -139,7 +139,7 @@ def test_an_ack_first_message_runs_though_an_earlier_one_was_lost(batching):
 
     batching.task(once, ack_first=True).enqueue()
     batching.step()
-    del batching.transport._rows[first.id]
+    del batching.transport._tables.rows[first.id]
     batching.step()
     assert batching.ran == [1, "once"]
 

@@ -1,17 +1,12 @@
-"""What the transport in memory knows of one message, and questions about all of them."""
+"""What the transport in memory knows of one message."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from cronq.messages import reasons
 from cronq.messages.attempts import appended, failed_attempt, read
-from cronq.messages.ids import enqueued_at
-from cronq.messages.message import Fail, Message, QueueCounts, Record, Release, State
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cronq.messages.message import Fail, Message, Record, Release, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +31,6 @@ class Row:
         return (-self.message.priority, self.message.id)
 
 
-Rows = dict[str, Row]
-
-
 def waiting(row: Row, now: float, blocked_by: str | None = None) -> Row:
     """Return the row of a message that waits for its time, or for a consumer. `blocked_by` labels a gathering one."""
     state = State.DELAYED if row.message.available_at > now else State.READY
@@ -55,9 +47,9 @@ def rate_name(row: Row) -> str:
     return (row.blocked_by or "").removeprefix(reasons.RATE)
 
 
-def remembering(row: Row, outcome: Release | Fail, holder: str, now: float) -> Row:
+def remembering(row: Row, outcome: Release | Fail, now: float) -> Row:
     """Return the row with a failed attempt in its history."""
-    attempt = failed_attempt(outcome.message.attempt, outcome.error or "", outcome.cause, holder, now)
+    attempt = failed_attempt(outcome.message.attempt, outcome.error or "", outcome.cause, row.holder or "", now)
     history = appended(row.history, attempt)
     return replace(row, error=outcome.error, error_class=attempt.error_class, history=history)
 
@@ -75,27 +67,4 @@ def record(row: Row) -> Record:
         row.error_class,
         read(row.history),
         row.blocked_by,
-    )
-
-
-def count(queue: str, rows: Sequence[Row], paused: bool, now: float) -> QueueCounts:
-    """Return how full a queue is."""
-    states = [
-        State.READY if row.state is State.DELAYED and row.message.available_at <= now else row.state for row in rows
-    ]
-    waiting_since = [
-        row.message.available_at or enqueued_at(row.message.id)
-        for row, state in zip(rows, states, strict=True)
-        if state is State.READY
-    ]
-    return QueueCounts(
-        queue,
-        ready=states.count(State.READY),
-        delayed=states.count(State.DELAYED),
-        reserved=states.count(State.RESERVED),
-        failed=states.count(State.FAILED),
-        done=states.count(State.DONE),
-        blocked=states.count(State.BLOCKED),
-        oldest_at=min(waiting_since, default=None),
-        paused=paused,
     )
