@@ -112,7 +112,7 @@ class Opened:
             os.close(log)
 
 
-class Closing:
+class Finalizer:
     """Closes a connection when what holds this is gone: its thread, or the transport.
 
     Not left to the connection itself: the traceback of an exception that somebody keeps refers to that.

@@ -11,7 +11,7 @@ from _thread import _local as thread_local  # `threading` costs the tick half a 
 from contextlib import AbstractContextManager, contextmanager
 
 from cronq.errors import TransportError
-from cronq.transports.sqlite.connection import Closing, Connection, Opened, code_of, explained, patiently
+from cronq.transports.sqlite.connection import Connection, Finalizer, Opened, code_of, explained, patiently
 from cronq.transports.sqlite.filesystem import is_local, type_of
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 
@@ -50,7 +50,7 @@ class Connections:
         if opened is None or not opened.is_current():
             self.close()
             opened = self._own.opened = Opened(self._open(), self.path)
-            self._own.closing = Closing(opened)
+            self._own.finalizer = Finalizer(opened)
         return opened
 
     def write(self, *shown: Callable[[], object]) -> AbstractContextManager[sqlite3.Connection]:
