@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cronq.messages.attempts import KILLED, OUT_OF_MEMORY
+from cronq.messages.attempts import KILLED, OUT_OF_MEMORY, Cause
 from cronq.namedtuple import NamedTuple
 
 NEAR = 0.85  # of a limit: who was last seen there and died without a word probably met it a moment later
@@ -32,20 +32,13 @@ class Memory(NamedTuple):
         return f"last seen at {self.used_mb:.0f}{of} MB"
 
 
-class Verdict(NamedTuple):
-    """An error class and the words for it."""
-
-    error_class: str
-    text: str
-
-
-def of_silent_death(who: str, memory: Memory) -> Verdict:
+def of_silent_death(who: str, memory: Memory) -> Cause:
     """Say why `who` ended, whose exit nobody saw."""
     why = out_of_memory(memory)
     if why is not None:
-        return Verdict(OUT_OF_MEMORY, f"{who} died while running it: {why}")
+        return Cause(OUT_OF_MEMORY, f"{who} died while running it: {why}")
     seen = f"; {memory.seen}" if memory.seen else ""
-    return Verdict(KILLED, f"{who} died while running it: killed by a signal, or crashed{seen}")
+    return Cause(KILLED, f"{who} died while running it: killed by a signal, or crashed{seen}")
 
 
 def out_of_memory(memory: Memory) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cronq.events import emit
 from cronq.host.process import boot_id, host_name, runs
-from cronq.messages.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT
+from cronq.messages.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT, Cause
 from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.slots import Seen
@@ -109,16 +109,19 @@ def _holds_slot(holder: Holder, seen: Seen | None) -> bool:
 def _evidence(holder: Holder, seen: Seen | None, boot: str, overdue: Collection[str]) -> Evidence:
     """Return what is known of a dead holder's messages, and of the cause of its death."""
     note = _noted_by(holder, seen)
-    error_class, text = _cause(holder, note, boot, overdue)
-    return note.evidence(text, boot, error_class) if note else Evidence(text, error_class=error_class)
+    cause = _cause(holder, note, boot, overdue)
+    if note is None:
+        return Evidence(cause.text, error_class=cause.error_class)
+    return note.evidence(cause.text, boot, cause.error_class)
 
 
-def _cause(holder: Holder, note: SlotNote | None, boot: str, overdue: Collection[str]) -> tuple[str, str]:
+def _cause(holder: Holder, note: SlotNote | None, boot: str, overdue: Collection[str]) -> Cause:
     who = f"consumer {holder.slot} (pid {holder.pid})"
     if holder.boot != boot:
-        return HOST_RESTARTED, f"the host was restarted while {who} ran it"
+        return Cause(HOST_RESTARTED, f"the host was restarted while {who} ran it")
     if str(holder) in overdue:
-        return TIMED_OUT, f"{who} was ended by the tick: its message ran past its timeout, and it did not react"
+        text = f"{who} was ended by the tick: its message ran past its timeout, and it did not react"
+        return Cause(TIMED_OUT, text)
     from cronq.host.control_group import oom_kills
     from cronq.messages.causes import Memory, of_silent_death
 

@@ -25,10 +25,10 @@ WHO = "consumer high.0 (pid 7)"
     ],
 )
 def test_what_is_known_of_the_memory_tells_a_kill_from_a_lack_of_it(memory, error_class, why):
-    verdict = of_silent_death(WHO, memory)
-    assert verdict.error_class == error_class
-    assert verdict.text.startswith(f"{WHO} died while running it: ")
-    assert verdict.text.endswith(why)
+    cause = of_silent_death(WHO, memory)
+    assert cause.error_class == error_class
+    assert cause.text.startswith(f"{WHO} died while running it: ")
+    assert cause.text.endswith(why)
 
 
 def test_the_error_classes_of_deaths_are_the_names_of_what_retry_policies_see():
