@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.errors import UsageError
+from cronq.messages import reasons
 from cronq.messages.message import State
 from cronq.schedules.stored import of_schedule
 from cronq.transports.abilities.copies import Copies
@@ -53,7 +54,7 @@ class Prefixed(Transport):
             want = want._replace(
                 queues=self._named(want.queues),
                 without_tasks=self._named(want.without_tasks),
-                rates={_within(name, self._prefix): rate for name, rate in want.rates.items()},
+                rates={_renamed_rate(name, self._with): rate for name, rate in want.rates.items()},
             )
         exchange = self.inner.exchange(self._prefix + holder, [self._outcome(one) for one in outcomes], want)
         return exchange._replace(messages=[self._shown(message) for message in exchange.messages])
@@ -180,11 +181,14 @@ class Prefixed(Transport):
     def _named(self, names: Iterable[str]) -> list[str]:
         return [self._prefix + name for name in names]
 
+    def _with(self, name: str) -> str:
+        return self._prefix + name
+
     def _without(self, name: str) -> str:
         return name.removeprefix(self._prefix)
 
     def _stored(self, message: Message) -> Message:
-        return _renamed(message, lambda name: self._prefix + name)
+        return _renamed(message, self._with)
 
     def _stored_all(self, messages: Iterable[Message]) -> tuple[Message, ...]:
         return tuple(self._stored(message) for message in messages)
@@ -209,17 +213,32 @@ class Prefixed(Transport):
     def _record(self, record: Record) -> Record:
         attempts = tuple(one._replace(host=self._without(one.host)) for one in record.attempts)
         holder = None if record.holder is None else self._without(record.holder)
-        by = None if record.blocked_by is None else record.blocked_by.replace(self._prefix, "")
+        by = _renamed_reason(record.blocked_by, self._without)
         return record._replace(message=self._shown(record.message), holder=holder, attempts=attempts, blocked_by=by)
 
     def _stored_record(self, record: Record) -> Record:
-        return record._replace(message=self._stored(record.message))
+        """Return a record as the page before this one ended with it: its place among others is by these names."""
+        by = _renamed_reason(record.blocked_by, self._with)
+        return record._replace(message=self._stored(record.message), blocked_by=by)
 
 
-def _within(rate: str, prefix: str) -> str:
-    """Return the name of a rate, `task:NAME` or `queue:NAME`, under a prefix."""
+def _renamed_rate(rate: str, rename: Callable[[str], str]) -> str:
+    """Return the name of a rate, `task:NAME` or `queue:NAME`, with another name in it."""
     kind, _, name = rate.partition(":")
-    return f"{kind}:{prefix}{name}"
+    return f"{kind}:{rename(name)}"
+
+
+def _renamed_reason(blocked_by: str | None, rename: Callable[[str], str]) -> str | None:
+    """Return what a message waits for with other names in it. Groups have ids, which are nobody else's."""
+    if blocked_by is None or blocked_by.startswith(reasons.GROUP):
+        return blocked_by
+    kind, _, what = blocked_by.partition(":")
+    if kind == "rate":
+        return reasons.rate(_renamed_rate(what, rename))
+    if kind == "batch":
+        queue, _, task = what.partition(":")
+        return reasons.batch(rename(queue), rename(task))
+    return f"{kind}:{rename(what)}"
 
 
 def _renamed(message: Message, rename: Callable[[str], str]) -> Message:
