@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from cronq.errors import UsageError
@@ -15,8 +17,11 @@ from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.making import message
-from tests.transports.contract import ME, TransportContract
-from tests.transports.schedules_contract import run_of, schedule
+from tests.transports.abilities.copies_contract import CopiesContract
+from tests.transports.abilities.shared_transactions_contract import SharedTransactionsContract
+from tests.transports.abilities.stored_schedules_contract import run_of, schedule
+from tests.transports.contract import ME
+from tests.transports.whole_contract import WholeContract
 
 NEIGHBOUR = "blog:"
 
@@ -25,7 +30,7 @@ def database(clock, path):
     return SqliteTransport(str(path / "queue.db"), "full", clock)
 
 
-class TestPrefixed(TransportContract):
+class TestPrefixed(WholeContract, CopiesContract, SharedTransactionsContract):
     def make(self, clock, tmp_path):
         inner = database(clock, tmp_path)
         neighbour = Prefixed(inner, NEIGHBOUR, clock)
@@ -34,6 +39,9 @@ class TestPrefixed(TransportContract):
         neighbour.exchange(ME, [Fail(taken, "boom", Cause("OSError", "boom"))], None)
         neighbour.declare("code", [schedule()])
         return Prefixed(inner, "shop:", clock)
+
+    def connect(self, tmp_path):
+        return sqlite3.connect(tmp_path / "queue.db")
 
 
 @pytest.fixture

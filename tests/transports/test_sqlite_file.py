@@ -31,7 +31,7 @@ from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.clocks import FakeClock
 from tests.making import message
 from tests.processes import says
-from tests.transports.dying import DYING
+from tests.transports.sqlite.dying import DYING
 from tests.waiting import wait_until
 
 ME = "web1/high.0/100/5/boot0001"

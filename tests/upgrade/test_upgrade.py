@@ -22,7 +22,7 @@ from tests.reliability import strace
 from tests.reliability.checker import check
 from tests.reliability.scenario import CONSUME, TASKS, TICK, Project, Role
 from tests.reliability.sweep import IS_FULL, compile_all, sweep, table
-from tests.transports.dying import DYING
+from tests.transports.sqlite.dying import DYING
 from tests.upgrade import releases
 from tests.waiting import wait_until
 

@@ -1,9 +1,8 @@
-"""What every transport must do about schedules: a part of the contract."""
+"""What a transport must do about schedules."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -12,8 +11,7 @@ from cronq.messages.message import Ack, Continue, Fail, Message, Release
 from cronq.schedules.stored import CLOCK_WAS_WRONG_S, Fired, Firing, StoredSchedule
 from cronq.transports.verdict import Evidence
 from tests.making import message
-
-ME = "web1/high.0/100/5/boot0001"
+from tests.transports.contract import ME, Contract
 
 
 def schedule(name: str = "nightly", source: str = "code", **fields: object) -> StoredSchedule:
@@ -25,11 +23,7 @@ def run_of(name: str = "nightly", **fields: object) -> Message:
     return message(headers=json.dumps({"schedule": name, "due_at": "..."}).encode(), **fields)
 
 
-class SchedulesContract:
-    """Mixed into the contract, which gives `transport`, `clock` and `reserve`."""
-
-    reserve: Any
-
+class StoredSchedulesContract(Contract):
     def test_a_declared_schedule_is_stored_as_it_is(self, transport):
         given = schedule()
         transport.declare("code", [given])

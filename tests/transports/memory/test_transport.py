@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sync import SyncTransport
-from tests.transports.terms_contract import TermsContract
+from tests.transports.whole_contract import WholeContract
 
 
-class TestMemory(TermsContract):
+class TestMemory(WholeContract):
     def make(self, clock, tmp_path):
         return MemoryTransport(clock)
 
 
-class TestSync(TermsContract):
+class TestSync(WholeContract):
     def make(self, clock, tmp_path):
         return SyncTransport(clock)
