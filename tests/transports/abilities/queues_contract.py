@@ -161,8 +161,8 @@ class QueuesContract(Contract):
         transport.enqueue([message()])
         (got,) = self.reserve(transport).messages
         assert self.reserve(transport, outcomes=[Fail(got, "no such address")]).messages == []
-        (record,) = transport.browse(State.FAILED)
-        assert (record.message.body, record.error) == (got.body, "no such address")
+        record = self.record_of(transport, got.id)
+        assert (record.state, record.message.body, record.error) == (State.FAILED, got.body, "no such address")
 
     @pytest.mark.parametrize("outcome", [Ack, Release, lambda got: Fail(got, "late")])
     def test_an_ending_that_comes_too_late_changes_nothing_and_is_told(self, transport, outcome):
@@ -262,10 +262,10 @@ class QueuesContract(Contract):
 
     def test_rescue_fails_a_message_whose_attempts_are_spent(self, transport):
         transport.enqueue([message(max_attempts=1)])
-        self.reserve(transport)
+        (got,) = self.reserve(transport).messages
         assert transport.rescue(ME, Evidence("killed by signal 9")) == (0, 1, 0)
-        (record,) = transport.browse(State.FAILED)
-        assert record.error == "killed by signal 9"
+        record = self.record_of(transport, got.id)
+        assert (record.state, record.error) == (State.FAILED, "killed by signal 9")
 
     def test_what_follows_a_failure_that_a_rescue_finds_is_told_the_names_that_programs_know(self, transport):
         callback = Step(message(task="shop:tell", id="", body=b"{}"), ("failure",))
