@@ -180,6 +180,9 @@ class Connections:
         if answer != wanted:
             try:
                 answer = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0]
+                connection.execute(
+                    "SELECT 1 FROM sqlite_master"
+                ).fetchone()  # makes the log, which `open_log` looks for
             except sqlite3.OperationalError as error:
                 if wanted == "wal" or code_of(error) != sqlite3.SQLITE_BUSY:
                     raise

@@ -14,7 +14,7 @@ from cronq.errors import SyncError, TransportError
 from cronq.messages.message import Ack
 from cronq.transports.sqlite import SqliteTransport
 from tests.making import message
-from tests.transports.sqlite.databases import ME, connection_of, pragma, want
+from tests.transports.sqlite.databases import ME, connection_of, made_by_sqlite, once, pragma, want
 
 
 def test_what_was_enqueued_is_on_the_disk_when_the_call_returns(transport, path, synced):
@@ -158,3 +158,13 @@ def test_the_log_starts_over_sooner_where_every_commit_waits_for_the_disk(path, 
     normal = SqliteTransport(path, durability="normal")
     assert (pragma(transport, "wal_autocheckpoint"), pragma(normal, "wal_autocheckpoint")) == (500, 1000)
     normal.close()
+
+
+def test_a_file_that_has_had_no_write_ahead_log_is_enqueued_into_before_anything_is_read(path):
+    """As a copy has none, which somebody has put where the queues are."""
+    once(path)
+    made_by_sqlite(path, "PRAGMA journal_mode = DELETE")
+    transport = SqliteTransport(path)
+    transport.enqueue([message()])
+    assert transport.depth(["high"], 5) == 1
+    transport.close()
