@@ -15,11 +15,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from cronq.clock import SystemClock
 from cronq.errors import TransportError
 from cronq.host.process import PRESSURE, start_of
 from cronq.host.state_dir import NEW, document_root_of
 from cronq.namedtuple import NamedTuple
 from cronq.transports.abilities.copies import Copy
+from cronq.transports.sqlite import statements as sql
+from cronq.transports.sqlite.connections import Connections
+from cronq.transports.sqlite.counts import count
+from cronq.transports.sqlite.settlement import rescue
 from cronq.transports.sqlite.version import APPLICATION_ID
 from cronq.transports.verdict import Evidence
 
@@ -122,15 +127,14 @@ def _patiently() -> Callable[[int, int, int], None]:
 
 def _settle(path: str) -> Copy:
     """Make a fresh copy current, nobody's, and one file that needs no other beside it; see that it is sound."""
-    from cronq.transports.sqlite.transport import SqliteTransport
-
-    transport = SqliteTransport(path)
+    connections, now = Connections(path), SystemClock().now()
     try:
-        for held in transport.held():
-            transport.rescue(held.holder, _NEVER_STARTED)
-        counts = transport.counts()
+        with connections.write() as connection:
+            for holder, *_ in connection.execute(sql.HELD).fetchall():
+                rescue(connection, holder, _NEVER_STARTED, now)
+            counts = count(connection, now)
     finally:
-        transport.close()
+        connections.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]

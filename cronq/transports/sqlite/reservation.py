@@ -1,6 +1,6 @@
 """Taking the next messages. Inside the caller's transaction.
 
-Without terms, rates or paused tasks that is one look at each queue; `gated` is for everything else.
+Without terms, rates or paused tasks that is one look at each queue; `gated_reservation` is for everything else.
 """
 
 from __future__ import annotations
@@ -97,15 +97,17 @@ def next_at(connection: sqlite3.Connection, queues: Sequence[str], now: float) -
     return min((time for time in times if time is not None), default=None)
 
 
-def reserve(connection: sqlite3.Connection, holder: str, want: Want, now: float) -> tuple[list[Message], bool]:
-    """Take the next messages; tell whether there are more."""
+def reserve(connection: sqlite3.Connection, holder: str, want: Want, now: float) -> tuple[list[Message], bool] | Rules:
+    """Take the next messages; tell whether there are more.
+
+    Return the rules, with nothing taken, where these decide: when rates are in force, something is held back, or a
+    message has terms.
+    """
     is_held, is_due = _anything_else(connection, want.queues, now)
     rules = rules_of(connection) if is_held else _NO_RULES
     rows = None if want.rates or not rules.hold_nothing else _next_plain(connection, want, rules, now, is_due)
     if rows is None:
-        from cronq.transports.sqlite.gated_reservation import reserve as reserve_gated
-
-        return reserve_gated(connection, holder, want, rules, now)
+        return rules
     return take(connection, holder, want, list(map(message_of, rows[: want.limit]))), len(rows) > want.limit
 
 

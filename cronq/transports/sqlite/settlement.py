@@ -11,12 +11,15 @@ from cronq.transports.sqlite import schedule_rows
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.blocked_messages import NO_TIES, after, ties_of
 from cronq.transports.sqlite.insertion import enqueue, label_of
-from cronq.transports.sqlite.rows import key_of, state_at
+from cronq.transports.sqlite.rows import key_of, message_of, state_at
+from cronq.transports.verdict import Rescued, verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+
+    from cronq.transports.verdict import Evidence
 
 
 def settle(connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outcome], now: float) -> list[str]:
@@ -39,6 +42,14 @@ def settle(connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outco
     if gone:
         after(connection, gone, now)
     return lost
+
+
+def rescue(connection: sqlite3.Connection, holder: str, evidence: Evidence, now: float) -> Rescued:
+    """Take back what a dead holder had reserved, each message by its verdict."""
+    rows = connection.execute(sql.HELD_BY, (holder,)).fetchall()
+    verdicts = [verdict(message_of(row), evidence) for row in rows]
+    settle(connection, holder, verdicts, now)
+    return Rescued.by(verdicts)
 
 
 def _ending(

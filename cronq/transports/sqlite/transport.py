@@ -14,13 +14,13 @@ from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.blocked_messages import FREED_AT_ONCE, after, free, stuck, sweep
 from cronq.transports.sqlite.connections import BUSY_TIMEOUT_S, Connections
 from cronq.transports.sqlite.insertion import NONE, enqueue, is_plain, plain_row
-from cronq.transports.sqlite.reservation import reserve
-from cronq.transports.sqlite.rows import key_of, message_of, record_of, state_at
-from cronq.transports.sqlite.settlement import settle
-from cronq.transports.verdict import Rescued, verdict
+from cronq.transports.sqlite.reservation import Rules
+from cronq.transports.sqlite.rows import key_of, record_of, state_at
+from cronq.transports.sqlite.settlement import rescue, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cronq.transports.abilities.queues import Shown
     from cronq.transports.exchange import Want
     from cronq.transports.selection import Selection
-    from cronq.transports.verdict import Evidence
+    from cronq.transports.verdict import Evidence, Rescued
 
 
 class SqliteTransport(Transport):
@@ -80,12 +80,12 @@ class SqliteTransport(Transport):
         try:
             with write() as connection:
                 lost = settle(connection, holder, outcomes, now)
-                taken, more = reserve(connection, holder, want, now) if want else ([], False)
+                taken, more = _reserve(connection, holder, want, now) if want else ([], False)
         except SyncError as error:  # all of it has happened: to say otherwise would have it done again
             emit("trouble", error=error)
         while want and want.limit and more and not taken:  # those that must wait were many, and others want to write
             with self._connections.write_unsynced() as connection:
-                taken, more = reserve(connection, holder, want, now)
+                taken, more = _reserve(connection, holder, want, now)
         return Exchange(taken, lost, more)
 
     def _has_some(self, want: Want) -> bool:
@@ -102,10 +102,7 @@ class SqliteTransport(Transport):
 
     def rescue(self, holder: str, evidence: Evidence) -> Rescued:
         with self._connections.write() as connection:
-            rows = connection.execute(sql.HELD_BY, (holder,)).fetchall()
-            verdicts = [verdict(message_of(row), evidence) for row in rows]
-            settle(connection, holder, verdicts, self._clock.now())
-        return Rescued.by(verdicts)
+            return rescue(connection, holder, evidence, self._clock.now())
 
     def depth(self, queues: Sequence[str], at_most: int) -> int:
         with self._connections.read() as connection:
@@ -260,3 +257,13 @@ class SqliteTransport(Transport):
 
     def close(self) -> None:
         self._connections.close()
+
+
+def _reserve(connection: sqlite3.Connection, holder: str, want: Want, now: float) -> tuple[list[Message], bool]:
+    """Take the next messages, under the rules if there are any; tell whether there are more."""
+    found = reservation.reserve(connection, holder, want, now)
+    if not isinstance(found, Rules):
+        return found
+    from cronq.transports.sqlite.gated_reservation import reserve
+
+    return reserve(connection, holder, want, found, now)
