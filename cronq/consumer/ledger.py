@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from cronq.consumer.post import Post
     from cronq.messages.message import Message, Outcome
-    from cronq.transports.base import Exchange, Transport, Want
+    from cronq.transports.abilities.queues import Queues
+    from cronq.transports.exchange import Exchange, Want
 
 
 class Ledger:
@@ -26,7 +27,7 @@ class Ledger:
     """
 
     def __init__(
-        self, transport: Transport, post: Post, followed: Callable[[Sequence[Message]], None], each: bool
+        self, transport: Queues, post: Post, followed: Callable[[Sequence[Message]], None], each: bool
     ) -> None:
         self._transport = transport
         self._post = post
