@@ -20,6 +20,7 @@ GERUNDS = {
 }
 PACKAGES = {
     "cronq": "the name of all",
+    "abilities": "what a transport can do; ability is the word",
     "cli": "the command line, as everywhere",
     "config": "the configuration, as everywhere",
     "contrib": "what needs other packages, as in Django",
@@ -32,7 +33,6 @@ PACKAGES = {
 }
 CLASSES = {
     "Memory": "of a process",
-    "Verdict": "what `causes` concludes from the evidence",
     "QueueCounts": "a queue's counts",
     "Items": "how a function takes its items",
     "Ran": "what became of the items of one call",
@@ -41,6 +41,7 @@ CLASSES = {
     "NormalPriority": "likewise",
     "LowPriority": "likewise",
     "Sender": "a task's view of its app",
+    "Refs": "a ref's view of its app",
     "Prepared": "a task with a delivery: what `task.using()` returns",
     "Unique": "the option that gives a unique key",
     "MaxRunning": "the option that gives a running key",

@@ -13,7 +13,7 @@ from cronq.supervisor.rescue import INLINE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cronq.transports.abilities.steering import Steering
+    from cronq.transports.abilities.controls import Controls
 
 
 class Reach(Enum):
@@ -25,7 +25,7 @@ class Reach(Enum):
     GONE = "its consumer is gone"
 
 
-def stop(transport: Steering, message_ids: Sequence[str]) -> Mapping[str, Reach]:
+def stop(transport: Controls, message_ids: Sequence[str]) -> Mapping[str, Reach]:
     """Ask for the end of messages that are being run; return how each is reached. The others are not in it."""
     holders = transport.ask_to_stop(message_ids)
     return {message_id: _tell(holder) for message_id, holder in holders.items()}

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cronq.messages.message import QueueCounts, Record, State
-    from cronq.transports.abilities.blocking import Blocking
+    from cronq.transports.abilities.barriers import Barriers
+    from cronq.transports.abilities.controls import Controls
     from cronq.transports.abilities.queues import Queues
     from cronq.transports.abilities.search import Search
-    from cronq.transports.abilities.steering import Steering
     from cronq.transports.abilities.stored_schedules import StoredSchedules
     from cronq.transports.abilities.upkeep import Upkeep
 
-    class Abilities(Queues, Upkeep, Search, Steering, Blocking, StoredSchedules, Protocol):
+    class Abilities(Queues, Upkeep, Search, Controls, Barriers, StoredSchedules, Protocol):
         """What nobody has to ask a transport for."""
 
 else:  # the tick pays for each file that it opens, and these are for type checkers and for `demanded`

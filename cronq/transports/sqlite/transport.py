@@ -240,16 +240,16 @@ class SqliteTransport(Transport):
         return fired
 
     def backup(self, path: str) -> Copy:
-        from cronq.transports.sqlite import copies
+        from cronq.transports.sqlite import file_copies
 
         with self._connections.read() as connection:
-            return copies.make(connection, self._connections.path, path)
+            return file_copies.make(connection, self._connections.path, path)
 
     def restore(self, path: str) -> Copy:
-        from cronq.transports.sqlite import copies
+        from cronq.transports.sqlite import file_copies
 
         with self._connections.overwrite() as connection:
-            return copies.put_back(path, connection, self._connections.path)
+            return file_copies.put_back(path, connection, self._connections.path)
 
     def _write_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
         with self._connections.write() as connection:

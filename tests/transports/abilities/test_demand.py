@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from cronq.errors import UsageError
-from cronq.transports.abilities.blocking import Blocking
+from cronq.transports.abilities.barriers import Barriers
+from cronq.transports.abilities.controls import Controls
 from cronq.transports.abilities.copies import Copies
 from cronq.transports.abilities.demand import REFUSALS, demanded
 from cronq.transports.abilities.queues import Queues
 from cronq.transports.abilities.search import Search
 from cronq.transports.abilities.shared_transactions import SharedTransactions
-from cronq.transports.abilities.steering import Steering
 from cronq.transports.abilities.stored_schedules import StoredSchedules
 from cronq.transports.abilities.upkeep import Upkeep
 from cronq.transports.memory.transport import MemoryTransport
@@ -19,7 +19,7 @@ from cronq.transports.prefix import Prefixed
 from cronq.transports.sqlite import SqliteTransport
 from tests.clocks import FakeClock
 
-OF_THE_WHOLE = {Queues, Upkeep, Search, Steering, Blocking, StoredSchedules}
+OF_THE_WHOLE = {Queues, Upkeep, Search, Controls, Barriers, StoredSchedules}
 ALL = OF_THE_WHOLE | {Copies, SharedTransactions}
 
 

@@ -12,7 +12,7 @@ from tests.transports.abilities.unique_keys_contract import UniqueKeysContract
 from tests.transports.contract import message
 
 
-class BlockingContract(UniqueKeysContract, RunningKeysContract, RatesContract, GroupsContract, BatchesContract):
+class BarriersContract(UniqueKeysContract, RunningKeysContract, RatesContract, GroupsContract, BatchesContract):
     def test_blocked_messages_are_listed_page_by_page_found_and_removed(self, transport):
         transport.pause_task("shop:send", paused=True)
         sent = [message(["high", "low"][number % 2], priority=number) for number in range(5)]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Steering(Protocol):
+class Controls(Protocol):
     """Changes the course of messages that are named by their ids."""
 
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:

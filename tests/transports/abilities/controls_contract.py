@@ -9,7 +9,7 @@ from cronq.transports.verdict import Evidence
 from tests.transports.contract import ME, OTHER, Contract, message
 
 
-class SteeringContract(Contract):
+class ControlsContract(Contract):
     def test_a_failed_message_is_revived_with_all_attempts_before_it(self, transport):
         transport.enqueue([message()])
         (got,) = self.reserve(transport).messages

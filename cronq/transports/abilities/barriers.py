@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 
 @runtime_checkable
-class Blocking(Protocol):
+class Barriers(Protocol):
     """Keeps unique and running keys, rates, batches and groups, and has tasks that are paused wait."""
 
     def pause_task(self, task: str, paused: bool) -> None:
