@@ -51,6 +51,14 @@ class ArgumentError(CronqError, TypeError):
     """A task call whose arguments do not fit its parameters, or cannot be written as JSON."""
 
 
+class NoResult(CronqError):
+    """`ref.result` was asked for and there is none: not yet, failed, or not kept; the text says which."""
+
+
+class WaitTimeout(CronqError, TimeoutError):
+    """`ref.wait(timeout_s)` has waited so long, and the message is not over."""
+
+
 class UnknownTaskError(CronqError):
     """A message names a task that this app does not have."""
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from cronq.app.declarations import Declarations
     from cronq.app.project_hooks import Around, AroundRequest, BeforeEnqueue, Hook
-    from cronq.app.ref import Ref
     from cronq.app.schedule_administration import Schedules
     from cronq.app.workflows import CallGroup, Chain
     from cronq.clock import Clock
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from cronq.messages.follow import Step
     from cronq.schedules.schedule import ScheduleOptions
     from cronq.tasks.batch_task import BatchTask
+    from cronq.tasks.ref import Ref
     from cronq.tasks.registry import Registry
     from cronq.tasks.task import Call
     from cronq.testing.box import Box
@@ -198,16 +198,19 @@ class App:
 
         return Schedules(self.declarations)
 
-    def dispatch(self, message: object, **delivery: Any) -> list[Ref]:
+    def dispatch(self, message: object, **delivery: Any) -> list[Ref[Any]]:
         """Put a message object into its queue, once for each of its handlers. `delivery` is as for `task.using`."""
         wanted = Delivery(**checked_names(Delivery, delivery))
         return self.enqueuer.post(self.writer.dispatched(message, wanted), wanted.immediately)
 
-    def ref(self, message_id: str) -> Ref:
-        """Return a ref for a message whose id was kept, in a session say: `app.ref(message_id).status`."""
-        return self.enqueuer.refs.one(message_id)
+    def ref(self, message: str | Ref[T]) -> Ref[T]:
+        """Return a ref for a message whose id was kept, in a session say: `app.ref(message_id).status`.
 
-    def enqueue_in(self, connection: object, *calls: Call | object) -> list[Ref]:
+        Or for one that a ref out of a pickle names.
+        """
+        return self.enqueuer.refs.one(message)
+
+    def enqueue_in(self, connection: object, *calls: Call | object) -> list[Ref[Any]]:
         """Put calls and message objects into their queues inside the caller's own transaction, on the same database.
 
         `connection` is a driver's connection, or one of SQLAlchemy or Django around it. Nothing is there before the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from cronq.app.ref import Refs
+from cronq.app.refs import AppRefs
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.messages.outbox import hold
@@ -12,10 +12,10 @@ from cronq.messages.outbox import hold
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
-    from cronq.app.ref import Ref
     from cronq.app.writer import Writer
     from cronq.messages.message import Message
     from cronq.tasks.options import Delivery
+    from cronq.tasks.ref import Ref
     from cronq.tasks.task import Task
     from cronq.transports.installation import Installation
     from cronq.transports.sync import SyncTransport
@@ -28,18 +28,19 @@ class Enqueuer:
         self._installation = installation
         self._writer = writer
         self._run_here = run_here
-        self.refs = Refs(installation)
+        self.refs = AppRefs(writer.definitions)
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
-    ) -> list[Ref]:
+    ) -> list[Ref[Any]]:
         """Write calls of a task as messages and put them into its queue. The tasks' own methods end here."""
         return self.post(self._writer.messages(task, calls, delivery), delivery.immediately)
 
-    def post(self, messages: list[Message], immediately: bool = False) -> list[Ref]:
+    def post(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
         """Put messages into the open outbox, or send them if there is none."""
-        refs = self.refs.of(messages)
-        if immediately or not hold(messages, self.send):
+        outbox = None if immediately else hold(messages, self.send)
+        refs = self.refs.of(messages, outbox)
+        if outbox is None:
             self.send(messages)
         return refs
 

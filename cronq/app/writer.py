@@ -27,7 +27,7 @@ class Writer:
     """Writes messages. `hooks` add to the headers of each."""
 
     def __init__(self, definitions: Definitions, followers: Followers, hooks: Sequence[BeforeEnqueue]) -> None:
-        self._definitions = definitions
+        self.definitions = definitions
         self._followers = followers
         self._hooks = hooks
         self._usual: dict[tuple[str, str | None], Message] = {}
@@ -46,7 +46,7 @@ class Writer:
 
     def dispatched(self, message: object, delivery: Delivery) -> list[Message]:
         """Return a message object as messages: one for each of its handlers."""
-        handlers = self._definitions.registry.handlers(type(message))
+        handlers = self.definitions.registry.handlers(type(message))
         return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
 
     def written(self, wanted: Call | object) -> list[Message]:
@@ -71,18 +71,18 @@ class Writer:
         return (
             messages
             if wanted is None
-            else under_terms(task, wanted, messages, calls, self._definitions.installation.clock.now())
+            else under_terms(task, wanted, messages, calls, self.definitions.installation.clock.now())
         )
 
     def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
-        queue = self._definitions.queue_for(task, wanted)
-        usual = Message("", queue, task.name, b"", max_attempts=self._definitions.policy(task, queue).max_attempts)
+        queue = self.definitions.queue_for(task, wanted)
+        usual = Message("", queue, task.name, b"", max_attempts=self.definitions.policy(task, queue).max_attempts)
         self._usual[task.name, wanted] = usual
         return usual
 
     def _asked_for(self, delivery: Delivery, usual: Message) -> Message:
-        now = self._definitions.installation.clock.now()
+        now = self.definitions.installation.clock.now()
         return usual._replace(
             headers=self._headers(delivery.headers) if delivery.headers or self._hooks else b"",
             priority=delivery.priority,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from cronq.messages.message import Message
 
+HELD, DROPPED = "held", "dropped"
+
 _open_outbox: ContextVar[Outbox | None] = ContextVar("cronq_outbox", default=None)
 
 
@@ -48,9 +50,24 @@ class Outbox:
         """
         if has_failed:
             self.drop()
-        if self.messages and not hold(self.messages, self.send):
+        if self.messages and hold(self.messages, self.send) is None:
             self.send(self.messages)
         return len(self.messages)
+
+    def fate(self, message_id: str) -> str | None:
+        """Return what has become of a message that came in here: HELD, DROPPED, or None for sent."""
+        if self.is_open:
+            return HELD
+        if all(message.id != message_id for message in self.messages):
+            return DROPPED
+        outer = self._outer_of_the_same()
+        return None if outer is None else outer.fate(message_id)
+
+    def _outer_of_the_same(self) -> Outbox | None:
+        outer = self.outer
+        while outer is not None and outer.send != self.send:
+            outer = outer.outer
+        return outer
 
     def drop(self) -> None:
         """Forget the messages, with a line in the log."""
@@ -59,15 +76,14 @@ class Outbox:
             self.messages = []
 
 
-def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> bool:
-    """Put messages into the open outbox of whoever sends them. False when none is open: send them now."""
+def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> Outbox | None:
+    """Put messages into the open outbox of whoever sends them, and return it. None when none is open: send them now."""
     outbox = _open_outbox.get()
     while outbox is not None and (outbox.send != send or not outbox.is_open):
         outbox = outbox.outer  # that of another app, whose queues are not ours, or one that is settled
-    if outbox is None:
-        return False
-    outbox.messages += messages
-    return True
+    if outbox is not None:
+        outbox.messages += messages
+    return outbox
 
 
 @contextmanager

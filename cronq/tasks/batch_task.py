@@ -160,10 +160,16 @@ def _taking_one(function: Callable[..., object], items: Items) -> Callable[..., 
 
     signature = inspect.signature(function)
     hints = hints_of(items.name, function) | {items.name: items.type}
+    hints["return"] = _item_of(hints.get("return", Any))
     parameters = [each.replace(annotation=hints.get(each.name)) for each in signature.parameters.values()]
     one.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     one.__annotations__ = hints
     return one
+
+
+def _item_of(returned: Any) -> Any:
+    """Return the type of one item's result, when the function returns a list of them."""
+    return typing.get_args(returned)[0] if typing.get_origin(returned) is list else Any
 
 
 def _check(name: str, options: Options, gather: Gather) -> None:

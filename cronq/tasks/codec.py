@@ -36,6 +36,7 @@ class Codec:
 
         self._name = name
         self._hints = hints_of(name, function)
+        self._returned = self._hints.pop("return", Any)
         self._injected_as = [
             parameter for parameter, hint in self._hints.items() if injected is not None and hint is injected
         ]
@@ -121,6 +122,24 @@ class Codec:
     def encode_result(self, value: object) -> bytes:
         """Return what the callable returned as JSON. Raises whatever its type does."""
         return self._encode(value)
+
+    def decode_result(self, stored: bytes) -> Any:
+        """Return a kept result with the type that the callable says it returns; as JSON has it where that is not so."""
+        import msgspec
+
+        try:
+            return self._result_decoder.decode(stored)
+        except msgspec.ValidationError:
+            return msgspec.json.decode(stored)
+
+    @cached_property
+    def _result_decoder(self) -> Any:
+        import msgspec
+
+        try:
+            return msgspec.json.Decoder(self._returned, dec_hook=_decode_other)
+        except TypeError:  # an annotation that JSON cannot hold: what was written came of the value alone
+            return msgspec.json.Decoder()
 
     def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
         if not kwargs and len(args) == len(self._by_position) == len(self._stored):
@@ -224,7 +243,6 @@ def hints_of(name: str, function: Callable[..., object]) -> dict[str, Any]:
             f"task {name}: its type hints cannot be resolved ({error}): import the types at run time, "
             f"not only under TYPE_CHECKING"
         ) from error
-    hints.pop("return", None)
     return hints
 
 

@@ -264,7 +264,7 @@ def test_a_ref_out_of_an_open_outbox_knows_its_message_later(app, task):
 
 def test_a_ref_is_had_again_by_the_id(app, task):
     ref = task.enqueue("a")
-    assert (app.ref(ref.id).status, app.ref("never there").status) == ("ready", "gone")
+    assert (app.ref(ref.id).status, app.ref("never there").status) == ("ready", "unknown")
 
 
 def test_a_ref_that_is_cancelled_takes_its_message_away_once(app, task):

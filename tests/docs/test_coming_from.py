@@ -18,7 +18,6 @@ import pytest
 
 import cronq
 from cronq import App, Context, errors, signals
-from cronq.app.ref import Ref
 from cronq.app.schedule_administration import Schedules
 from cronq.app.workflow_ref import WorkflowRef
 from cronq.cli.commands import cli
@@ -27,8 +26,10 @@ from cronq.config.advice import warnings
 from cronq.config.keys import AUTOSCALE, GROUP, INLINE, MAIN, PRESET
 from cronq.contrib import sentry
 from cronq.messages.message import State
+from cronq.messages.outbox import HELD
 from cronq.schedules.schedule import Schedule
 from cronq.tasks.options import Delivery, Options
+from cronq.tasks.ref import GONE, UNKNOWN, Ref
 from cronq.tasks.task import Task
 from cronq.testing.box import Box
 from wsgi_hooks import CronqMiddleware
@@ -63,7 +64,8 @@ CALLABLES = {
 OF_THE_EXAMPLES = {"CreateZip", "OrderPlaced"}
 KEYS = {key for table in (AUTOSCALE, GROUP, INLINE, MAIN, PRESET) for key in table.keys}
 FIELDS = {one.name for kind in (Options, Delivery) for one in fields(kind)}
-WORDS = KEYS | FIELDS | {str(state) for state in State} | {"gone", "app", "standby", "then", "high", "normal", "low"}
+OTHERS = {GONE, UNKNOWN, HELD, "app", "standby", "then", "high", "normal", "low"}
+WORDS = KEYS | FIELDS | {str(state) for state in State} | OTHERS
 FILES = {"cronq.toml", ".cronq/queue.db", ".cronq/log/cronq.log"}
 
 
@@ -180,5 +182,5 @@ def parameters(function: str) -> set[str]:
 
 
 def test_a_name_that_is_not_there_is_found() -> None:
-    wrong = "@app.task(retries=3), ref.wait(), Retrying(1), f.using(eta=5)"
-    assert sorted(faults(ast.parse(wrong.removeprefix("@")))) == ["Retrying", "eta=", "ref.wait", "retries="]
+    wrong = "@app.task(retries=3), ref.get(), Retrying(1), f.using(eta=5)"
+    assert sorted(faults(ast.parse(wrong.removeprefix("@")))) == ["Retrying", "eta=", "ref.get", "retries="]

@@ -10,7 +10,7 @@ import pytest
 
 from cronq import ArgumentError, GiveUp, Retry, UsageError
 from cronq.config.settings import Queue
-from cronq.errors import UnknownTaskError
+from cronq.errors import NoResult, UnknownTaskError
 from cronq.tasks.options import Delivery, Options, with_queue_settings
 from cronq.tasks.registry import Registry
 from cronq.tasks.task import name_of
@@ -293,17 +293,19 @@ def test_a_ref_follows_its_message(app, clock):
     seen = [ref.status]
     clock.advance(10)
     (got,) = app.transport.exchange("me", [], Want(["normal"], 1e12, 1, 1)).messages
-    seen.append(ref.status)
+    seen.append(ref.refresh().status)
     (got,) = app.transport.exchange("me", [Release(got, error="boom")], Want(["normal"], 1e12, 1, 2)).messages
-    assert ref.error == "boom"
+    assert ref.refresh().error == "boom"
     app.transport.exchange("me", [Ack(got, b'{"a":[1]}', 60)], None)
-    seen.append(ref.status)
+    seen.append(ref.refresh().status)
     assert ref.result == {"a": [1]}
     clock.advance(61)
     app.transport.prune(0, 10)
-    seen.append(ref.status)
+    seen.append(ref.refresh().status)
     assert seen == ["delayed", "reserved", "done", "gone"]
-    assert (ref.result, ref.error) == (None, None)
+    assert ref.error is None
+    with pytest.raises(NoResult, match="it has finished or was removed, and nothing was kept of it"):
+        _ = ref.result
 
 
 def test_refresh_returns_the_ref(app):
