@@ -8,11 +8,22 @@ __all__ = [
     # the app and what its code uses
     "App",
     "Context",
+    "CURRENT",
     "Retry",
     "RESULT",
     "Failure",
     "Unique",
     "MaxRunning",
+    # what they return
+    "Task",
+    "AsyncTask",
+    "BatchTask",
+    "Ref",
+    "Call",
+    "Chain",
+    "CallGroup",
+    "WorkflowRef",
+    "Box",
     # message classes
     "HighPriority",
     "NormalPriority",
@@ -27,6 +38,8 @@ __all__ = [
     "CronqError",
     "ArgumentError",
     "ConfigError",
+    "NoResult",
+    "WaitTimeout",
     "TransportError",
     "UsageError",
 ]
@@ -34,36 +47,53 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.app import App
+    from cronq.app.workflow_ref import WorkflowRef
+    from cronq.app.workflows import CallGroup, Chain
     from cronq.errors import (
         ArgumentError,
         ConfigError,
         CronqError,
         GiveUp,
+        NoResult,
         PartlyFailed,
         RetryLater,
         TaskStopped,
         TaskTimeout,
         TransportError,
         UsageError,
+        WaitTimeout,
     )
     from cronq.messages.failure import Failure
-    from cronq.tasks.context import Context
+    from cronq.tasks.batch_task import BatchTask
+    from cronq.tasks.context import CURRENT, Context
+    from cronq.tasks.ref import Ref
     from cronq.tasks.retry import Retry
     from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority
-    from cronq.tasks.task import RESULT
+    from cronq.tasks.task import RESULT, AsyncTask, Call, Task
     from cronq.tasks.terms import MaxRunning, Unique
+    from cronq.testing.box import Box
 
 _MODULES = {
     "App": "cronq.app",
-    "Context": "cronq.tasks.context",
-    "Retry": "cronq.tasks.retry",
-    "RESULT": "cronq.tasks.task",
+    "WorkflowRef": "cronq.app.workflow_ref",
+    "CallGroup": "cronq.app.workflows",
+    "Chain": "cronq.app.workflows",
     "Failure": "cronq.messages.failure",
-    "Unique": "cronq.tasks.terms",
-    "MaxRunning": "cronq.tasks.terms",
+    "BatchTask": "cronq.tasks.batch_task",
+    "Context": "cronq.tasks.context",
+    "CURRENT": "cronq.tasks.context",
+    "Ref": "cronq.tasks.ref",
+    "Retry": "cronq.tasks.retry",
     "HighPriority": "cronq.tasks.routing",
     "NormalPriority": "cronq.tasks.routing",
     "LowPriority": "cronq.tasks.routing",
+    "RESULT": "cronq.tasks.task",
+    "AsyncTask": "cronq.tasks.task",
+    "Call": "cronq.tasks.task",
+    "Task": "cronq.tasks.task",
+    "Unique": "cronq.tasks.terms",
+    "MaxRunning": "cronq.tasks.terms",
+    "Box": "cronq.testing.box",
 }
 
 

@@ -95,7 +95,7 @@ class PartlyFailed(Exception):
         if not failures:
             raise ValueError("PartlyFailed: no item is named; return normally when all are done")
         super().__init__(f"{len(failures)} items failed")
-        self.failures = dict(failures)
+        self.failures: dict[int, BaseException] = dict(failures)
 
 
 class Killed(Exception):

@@ -18,16 +18,18 @@ from cronq import events
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-submitted = Signal("`messages` were put into their queues.")
-reserved = Signal("`message` was taken for work and is about to run.")
-finished = Signal("`message` was run without an error.")
-released = Signal("An attempt at `message` ended in `error`; the next one comes in `delay_s` seconds.")
-failed = Signal("`message` went to the failure queue because of `error`.")
-timed_out = Signal("An attempt at `message` took longer than its timeout.")
-rescued = Signal("The messages of a dead `holder` were taken back: `released`, `failed`, `finished` counts.")
-consumer_started = Signal("A consumer begins to serve `queues` in `slot`.")
-consumer_stopped = Signal("The consumer in `slot` leaves for `reason`, after `messages` of which `failures` failed.")
-ticked = Signal("A tick has done its `plan`.")
+submitted: Signal = Signal("`messages` were put into their queues.")
+reserved: Signal = Signal("`message` was taken for work and is about to run.")
+finished: Signal = Signal("`message` was run without an error.")
+released: Signal = Signal("An attempt at `message` ended in `error`; the next one comes in `delay_s` seconds.")
+failed: Signal = Signal("`message` went to the failure queue because of `error`.")
+timed_out: Signal = Signal("An attempt at `message` took longer than its timeout.")
+rescued: Signal = Signal("The messages of a dead `holder` were taken back: `released`, `failed`, `finished` counts.")
+consumer_started: Signal = Signal("A consumer begins to serve `queues` in `slot`.")
+consumer_stopped: Signal = Signal(
+    "The consumer in `slot` leaves for `reason`, after `messages` of which `failures` failed."
+)
+ticked: Signal = Signal("A tick has done its `plan`.")
 
 _BY_NAME = {
     "submitted": submitted,

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
 from cronq.app.definitions import Definitions
 from cronq.app.enqueuer import Enqueuer
@@ -19,6 +19,7 @@ from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.config.file import beside
 from cronq.messages.outbox import Outbox, opened
+from cronq.tasks.decorator import TaskDecorator
 from cronq.tasks.options import Delivery, checked_names
 from cronq.tasks.task import Task
 from cronq.transports.installation import Installation
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from cronq.messages.follow import Step
     from cronq.schedules.schedule import ScheduleOptions
     from cronq.tasks.batch_task import BatchTask
+    from cronq.tasks.decorator import DeliveryOptions, TaskOptions
     from cronq.tasks.ref import Ref
     from cronq.tasks.registry import Registry
     from cronq.tasks.task import Call
@@ -61,13 +63,15 @@ class App:
     """
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
-        self.installation = Installation(settings if settings is not None else load(), clock or SystemClock())
-        self.definitions = Definitions(self.installation)
-        self.timetable = Timetable()
-        self.hooks = ProjectHooks()
-        self.followers = Followers(self.definitions, self._follower)
-        self.writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
-        self.enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
+        self.installation: Installation = Installation(
+            settings if settings is not None else load(), clock or SystemClock()
+        )
+        self.definitions: Definitions = Definitions(self.installation)
+        self.timetable: Timetable = Timetable()
+        self.hooks: ProjectHooks = ProjectHooks()
+        self.followers: Followers = Followers(self.definitions, self._follower)
+        self.writer: Writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
+        self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
         if self.settings.webhooks:
             from cronq.app.webhook_task import webhook_task
 
@@ -104,41 +108,31 @@ class App:
     def registry(self) -> Registry:
         return self.definitions.registry
 
-    @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
-
-    @overload
-    def task(self, /, *, name: str | None = None, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-
-    def task(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
+    @property
+    def task(self) -> TaskDecorator:
         """Make a function a task: `@app.task` or `@app.task(queue="high", timeout_s=30)`. Options: see `Options`."""
+        return TaskDecorator(self._make_task)
 
-        def register(function: Callable[P, R]) -> Task[P, R]:
-            task = plain_task(function, Said(name, options), self.enqueuer)
-            self.registry.add(task)
-            self.timetable.claim(task)
-            return task
+    def _make_task(self, function: Callable[..., Any], name: str | None, options: Mapping[str, Any]) -> Task[..., Any]:
+        task = plain_task(function, Said(name, options), self.enqueuer)
+        self.registry.add(task)
+        self.timetable.claim(task)
+        return task
 
-        return register if function is None else register(function)
+    @property
+    def handler(self) -> TaskDecorator:
+        """Make a function a handler of the message class that its first parameter is annotated with: `@app.handler`."""
+        return TaskDecorator(self._make_handler)
 
-    @overload
-    def handler(self, function: Callable[P, R], /) -> Task[P, R]: ...
-
-    @overload
-    def handler(self, /, *, name: str | None = None, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
-
-    def handler(self, function: Any = None, /, *, name: str | None = None, **options: Any) -> Any:
-        """Make a function a handler of the message class that its first parameter is annotated with."""
-
-        def register(function: Callable[P, R]) -> Task[P, R]:
-            task, handled = handler_task(function, Said(name, options), self.settings.routing, self.enqueuer)
-            self.registry.add_handler(handled, task)
-            return task
-
-        return register if function is None else register(function)
+    def _make_handler(
+        self, function: Callable[..., Any], name: str | None, options: Mapping[str, Any]
+    ) -> Task[..., Any]:
+        task, handled = handler_task(function, Said(name, options), self.settings.routing, self.enqueuer)
+        self.registry.add_handler(handled, task)
+        return task
 
     def batch(
-        self, /, *, size: int, wait_s: float = 1.0, name: str | None = None, **options: Any
+        self, /, *, size: int, wait_s: float = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
     ) -> Callable[[Callable[Concatenate[list[T], ...], R]], BatchTask[T, R]]:
         """Make a function that takes a list a task that is enqueued with single items: `@app.batch(size=50)`.
 
@@ -198,7 +192,7 @@ class App:
 
         return Schedules(self.declarations)
 
-    def dispatch(self, message: object, **delivery: Any) -> list[Ref[Any]]:
+    def dispatch(self, message: object, **delivery: Unpack[DeliveryOptions]) -> list[Ref[Any]]:
         """Put a message object into its queue, once for each of its handlers. `delivery` is as for `task.using`."""
         wanted = Delivery(**checked_names(Delivery, delivery))
         return self.enqueuer.post(self.writer.dispatched(message, wanted), wanted.immediately)
@@ -210,7 +204,14 @@ class App:
         """
         return self.enqueuer.refs.one(message)
 
-    def enqueue_in(self, connection: object, *calls: Call | object) -> list[Ref[Any]]:
+    def enqueue(self, *calls: Call[Any] | object) -> list[Ref[Any]]:
+        """Put calls and message objects into their queues in one transaction, all or none, and return their refs.
+
+        `app.enqueue(charge.call(7), mail.using(delay_s=60).call(7), OrderPaid(7))`.
+        """
+        return self.enqueuer.post([message for one in calls for message in self.writer.written(one)])
+
+    def enqueue_in(self, connection: object, *calls: Call[Any] | object) -> list[Ref[Any]]:
         """Put calls and message objects into their queues inside the caller's own transaction, on the same database.
 
         `connection` is a driver's connection, or one of SQLAlchemy or Django around it. Nothing is there before the
@@ -235,13 +236,13 @@ class App:
         """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""
         self.enqueuer.wake(queues)
 
-    def chain(self, *steps: Call | Chain | CallGroup | Sequence[Any]) -> Chain:
+    def chain(self, *steps: Call[Any] | Chain | CallGroup | Sequence[Any]) -> Chain:
         """Return calls to be run one after the other: `app.chain(a.call(1), b.call(RESULT)).enqueue()`."""
         from cronq.app.workflows import Chain, Workflows
 
         return Chain(Workflows(self.definitions, self.writer, self.enqueuer.post), steps)
 
-    def group(self, *parts: Call | Chain | CallGroup | Sequence[Any], then: Call | None = None) -> CallGroup:
+    def group(self, *parts: Call[Any] | Chain | CallGroup | Sequence[Any], then: Call[Any] | None = None) -> CallGroup:
         """Return calls to be run at the same time; `then` is run when all have succeeded, RESULT is their results."""
         from cronq.app.workflows import CallGroup, Workflows
 
@@ -253,7 +254,7 @@ class App:
         self.followers.add(task)
         return task
 
-    def _follower(self, call: Call) -> Step:
+    def _follower(self, call: Call[Any]) -> Step:
         return self.writer.follower(call)
 
     def testing(self) -> Box:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from cronq.schedules.schedule import Schedule
     from cronq.tasks.task import Task
     from cronq.tasks.terms import Terms
+    from cronq.transports.installation import Installation
 
 
 class Declarations:
     """What code (the timetable) and configuration declare, with the tasks that it is about."""
 
     def __init__(self, definitions: Definitions, timetable: Timetable, followers: Followers) -> None:
-        self.installation = definitions.installation
+        self.installation: Installation = definitions.installation
         self._definitions = definitions
         self._timetable = timetable
         self._followers = followers

@@ -22,7 +22,7 @@ class Definitions:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.registry = Registry()
+        self.registry: Registry = Registry()
         self._policies: dict[tuple[str, str], Retry] = {}
 
     def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:

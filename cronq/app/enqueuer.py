@@ -28,7 +28,7 @@ class Enqueuer:
         self._installation = installation
         self._writer = writer
         self._run_here = run_here
-        self.refs = AppRefs(writer.definitions)
+        self.refs: AppRefs = AppRefs(writer.definitions)
 
     def send_calls(
         self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery

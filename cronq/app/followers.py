@@ -21,7 +21,7 @@ class Followers:
     Messages that follow by this have no followers of their own: a callback that fails calls nobody.
     """
 
-    def __init__(self, definitions: Definitions, step_of: Callable[[Call], Step]) -> None:
+    def __init__(self, definitions: Definitions, step_of: Callable[[Call[Any]], Step]) -> None:
         self._definitions = definitions
         self._step_of = step_of
         self._callbacks: list[Task[..., Any]] = []
@@ -57,13 +57,13 @@ class Followers:
             follow += reports(self._definitions, self._step_of, task.name, queue)
         return written(follow)
 
-    def _on_failure(self, task: Task[..., Any]) -> list[Call]:
+    def _on_failure(self, task: Task[..., Any]) -> list[Call[Any]]:
         own = task.on_failure
         wanted = [*([] if own is None else [own]), *self._callbacks]
         return [_told(callback) for callback in dict.fromkeys(wanted) if callback is not task]
 
 
-def _told(callback: Task[..., Any]) -> Call:
+def _told(callback: Task[..., Any]) -> Call[Any]:
     if not callback.codec.parameters:
         raise UsageError(f"{callback.name} is called after failures: give it a parameter, failure: cronq.Failure")
     return callback.call(RESULT)

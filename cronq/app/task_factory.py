@@ -29,13 +29,13 @@ class Said(NamedTuple):
     options: Mapping[str, Any]
 
 
-def plain_task(function: Callable[P, R], said: Said, sender: Sender[Any]) -> Task[P, R]:
+def plain_task(function: Callable[P, R], said: Said, sender: Sender) -> Task[P, R]:
     """Make a function a task. Raises UsageError."""
     return Task(function, said.name or name_of(function), options_of(function, said.options), sender)
 
 
 def handler_task(
-    function: Callable[P, R], said: Said, routing: Mapping[str, str], sender: Sender[Any]
+    function: Callable[P, R], said: Said, routing: Mapping[str, str], sender: Sender
 ) -> tuple[Task[P, R], type]:
     """Make a function a task, and return it with the message class that it handles. Raises UsageError."""
     handled = _message_class(function)
@@ -47,7 +47,7 @@ def batch_task(
     gather: Gather,
     said: Said,
     routing: Mapping[str, str],
-    sender: Sender[Any],
+    sender: Sender,
 ) -> tuple[BatchTask[T, R], type | None]:
     """Make a function a batch task; return it with the message class that its items are of, if they are of one.
 

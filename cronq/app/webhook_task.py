@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from cronq.transports.installation import Installation
     from cronq.webhook.subscription import On, Webhook
 
-    StepOf = Callable[[Call], Step]
+    StepOf = Callable[[Call[Any]], Step]
 
 PATIENCE = Retry(max_attempts=10, delay_s=15, multiplier=3, max_delay_s=6 * 3600)  # 17 hours, all in all
 LONGEST_S = 70.0  # for one attempt, whatever a receiver does to draw it out
 
 
-def webhook_task(installation: Installation, sender: Sender[Any]) -> Task[..., Any]:
+def webhook_task(installation: Installation, sender: Sender) -> Task[..., Any]:
     """Return the task that delivers."""
 
     def deliver(webhook: str, event: dict[str, Any], on: str, context: Context) -> None:

@@ -46,7 +46,7 @@ class WorkflowRef:
     def __init__(self, installation: Installation, tree: Node) -> None:
         self._installation = installation
         self._tree = tree
-        self.ids = list(_ids(tree))
+        self.ids: list[str] = list(_ids(tree))
 
     @property
     def progress(self) -> Progress:

@@ -40,7 +40,7 @@ class CallGroup(NamedTuple):
 
     workflows: Workflows
     parts: tuple[Any, ...]
-    then: Call | None = None
+    then: Call[Any] | None = None
 
     def enqueue(self) -> WorkflowRef:
         """Enqueue all parts at once. Raises UsageError."""

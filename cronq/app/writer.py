@@ -49,7 +49,7 @@ class Writer:
         handlers = self.definitions.registry.handlers(type(message))
         return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
 
-    def written(self, wanted: Call | object) -> list[Message]:
+    def written(self, wanted: Call[Any] | object) -> list[Message]:
         """Return a call, or a message object, as messages."""
         if isinstance(wanted, Call):
             return self.messages(wanted.task, [(wanted.args, wanted.kwargs)], wanted.delivery)
@@ -90,7 +90,7 @@ class Writer:
             expires_at=now + delivery.expires_s if delivery.expires_s else None,
         )
 
-    def step(self, call: Call, is_followed: bool = True) -> Step:
+    def step(self, call: Call[Any], is_followed: bool = True) -> Step:
         """Return a call that will be enqueued when something before it has ended. Raises ArgumentError, UsageError."""
         from cronq.messages.follow import Step
 
@@ -101,7 +101,7 @@ class Writer:
         message = message._replace(available_at=0.0, expires_at=None)
         return Step(message, into, task.wait_s if message.gather else delivery.delay_s, delivery.expires_s)
 
-    def follower(self, call: Call) -> Step:
+    def follower(self, call: Call[Any]) -> Step:
         """Return a call that is made as often as something ends, and is followed by nothing.
 
         It is kept for all messages of a task, so it carries nothing of the one who enqueued the first.

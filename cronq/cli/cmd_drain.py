@@ -65,8 +65,8 @@ class Report:
     """Listens to what the consumer does: moves the bar, and knows at the end how much was done and why it ended."""
 
     def __init__(self, bar: Bar | None) -> None:
-        self.messages = 0
-        self.failures = 0
+        self.messages: int = 0
+        self.failures: int = 0
         self._reason = ""
         self._bar = bar
 

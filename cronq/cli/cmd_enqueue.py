@@ -87,14 +87,14 @@ def _find(app: App, name: str) -> Task[..., Any]:
     raise UsageError(f"no task is named {name}; {hint}")
 
 
-def _prepared(task: Task[..., Any], **delivery: Any) -> Prepared[...]:
+def _prepared(task: Task[..., Any], **delivery: Any) -> Prepared[..., Any]:
     try:
         return task.using(**delivery)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
 
-def _enqueue(prepared: Prepared[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+def _enqueue(prepared: Prepared[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     try:
         return str(prepared.enqueue(*args, **kwargs).id)
     except CronqError:

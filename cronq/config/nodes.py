@@ -27,8 +27,8 @@ class Spot:
     __slots__ = ("inside", "source")
 
     def __init__(self, source: str, inside: str = "") -> None:
-        self.source = source
-        self.inside = inside
+        self.source: str = source
+        self.inside: str = inside
 
     def key(self, *names: str) -> Spot:
         """Return the spot of a key below this one."""
@@ -57,11 +57,11 @@ class Kind:
     __slots__ = ("accept", "example", "shape", "shown", "suffix", "wants")
 
     def __init__(self, accept: Callable[[Any], Any], wants: str, example: str, shape: Shape = "value") -> None:
-        self.accept = accept
-        self.wants = wants
-        self.example = example
+        self.accept: Callable[[Any], Any] = accept
+        self.wants: str = wants
+        self.example: str = example
         self.shape = shape
-        self.suffix = ""
+        self.suffix: str = ""
         self.shown: Callable[[object], str] = show
 
     def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
@@ -86,8 +86,8 @@ class Table:
     suffix = ""
 
     def __init__(self, keys: Mapping[str, Kind | Table | Listed | Named], required: Path = ()) -> None:
-        self.keys = keys
-        self.required = required
+        self.keys: Mapping[str, Kind | Table | Listed | Named] = keys
+        self.required: tuple[str, ...] = required
 
     def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, dict):
@@ -125,8 +125,8 @@ class Listed:
     suffix = ""
 
     def __init__(self, entry: Table, emptied: Kind) -> None:
-        self.entry = entry
-        self.emptied = emptied
+        self.entry: Table = entry
+        self.emptied: Kind = emptied
 
     def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, list):
@@ -152,9 +152,9 @@ class Named:
     suffix = ""
 
     def __init__(self, node: Kind | Table, is_name: Callable[[str], bool], wants: str) -> None:
-        self.node = node
-        self.is_name = is_name
-        self.wants = wants
+        self.node: Kind | Table = node
+        self.is_name: Callable[[str], bool] = is_name
+        self.wants: str = wants
 
     def read(self, value: object, spot: Spot, problems: list[str]) -> Any:
         if not isinstance(value, dict):

@@ -32,11 +32,11 @@ class Together:
     """
 
     def __init__(self, prepared: Sequence[tuple[Message, Runnable]]) -> None:
-        self.messages = [message for message, _ in prepared]
+        self.messages: list[Message] = [message for message, _ in prepared]
         first, runnable = prepared[0]
-        self.task = cast("BatchTask[Any, Any]", runnable.task)
-        self.leader = first._replace(headers=_common(self.messages), follow=b"", group_id=None)
-        self.runnable = runnable._replace(args=[], kwargs={}, run=self._run)
+        self.task: BatchTask[Any, Any] = cast("BatchTask[Any, Any]", runnable.task)
+        self.leader: Message = first._replace(headers=_common(self.messages), follow=b"", group_id=None)
+        self.runnable: Runnable = runnable._replace(args=[], kwargs={}, run=self._run)
         self._items = [self.task.item(one.args, one.kwargs) for _, one in prepared]
         self._ran: Ran | None = None
 

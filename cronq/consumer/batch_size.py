@@ -12,7 +12,7 @@ class BatchSize:
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
-        self.size = 1
+        self.size: int = 1
         self._mean_s: float | None = None
 
     def learn(self, messages: int, seconds: float) -> None:

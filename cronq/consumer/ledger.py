@@ -34,9 +34,9 @@ class Ledger:
         self._followed = followed
         self._each = each
         self._ended: list[Outcome] = []
-        self.is_due = False
+        self.is_due: bool = False
         self.late: Sequence[Message] = ()
-        self.troubles = 0
+        self.troubles: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Take in how a message ended."""

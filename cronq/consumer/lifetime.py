@@ -25,6 +25,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: str | None = None
+        self.wake_descriptor: int
         self.wake_descriptor, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self) -> None:

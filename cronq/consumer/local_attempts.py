@@ -48,7 +48,7 @@ class LocalAttempts:
         self._ends_at = ends_at
         self._stop_at = None if ends_at is None else last_look(ends_at, clock.monotonic())
         self.should_stop = should_stop
-        self.durations = Durations()
+        self.durations: Durations = Durations()
         self._may_be_connected = True
 
     def make(self, message: Message, runnable: Runnable) -> tuple[Outcome, BaseException | None]:

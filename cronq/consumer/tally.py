@@ -20,8 +20,8 @@ class Tally:
     __slots__ = ("failures", "idle_since", "messages", "sliced_at")
 
     def __init__(self) -> None:
-        self.messages = 0
-        self.failures = 0
+        self.messages: int = 0
+        self.failures: int = 0
         self.idle_since: float | None = None
         self.sliced_at: float | None = None
 

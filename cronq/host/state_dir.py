@@ -26,13 +26,13 @@ class StateDir:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.run = f"{path}/run"
-        self.tick_lock = f"{path}/run/tick.lock"
-        self.ticks = f"{path}/ticks"
-        self.stop = f"{path}/stop"
-        self.durations = f"{path}/durations"
-        self.log = f"{path}/log/cronq.log"
-        self.output = f"{path}/log/output.log"
+        self.run: str = f"{path}/run"
+        self.tick_lock: str = f"{path}/run/tick.lock"
+        self.ticks: str = f"{path}/ticks"
+        self.stop: str = f"{path}/stop"
+        self.durations: str = f"{path}/durations"
+        self.log: str = f"{path}/log/cronq.log"
+        self.output: str = f"{path}/log/output.log"
 
     def slot(self, name: str) -> str:
         return f"{self.path}/run/{name}.pid"

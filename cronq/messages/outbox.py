@@ -26,9 +26,9 @@ class Outbox:
 
     def open(self, send: Callable[[list[Message]], None]) -> Self:
         """Hold back what is enqueued from now on, to send it with `send`."""
-        self.send = send
+        self.send: Callable[[list[Message]], None] = send
         self.messages: list[Message] = []
-        self.is_open = True
+        self.is_open: bool = True
         self._token = _open_outbox.set(self)
         return self
 

@@ -104,9 +104,9 @@ class Slot:
 
     def __init__(self, name: str, lock: locks.Lock) -> None:
         self.name = name
-        self.identity = identity(name, next(_turns))
-        self.holder = str(self.identity)
-        self.previous = _parse(os.pread(lock.descriptor, 4096, 0))
+        self.identity: Holder = identity(name, next(_turns))
+        self.holder: str = str(self.identity)
+        self.previous: SlotNote | None = _parse(os.pread(lock.descriptor, 4096, 0))
         self.seat: locks.Lock | None = None
         self._lock = lock
         self._note = SlotNote(self.identity, STARTING, (), time.time(), 0.0, begun=time.monotonic())

@@ -59,14 +59,15 @@ class BatchTask(Task[[T], R], Generic[T, R]):
         function: Callable[Concatenate[list[T], ...], R],
         name: str,
         options: Options,
-        sender: Sender[Any],
+        sender: Sender,
         gather: Gather,
     ) -> None:
         _check(name, options, gather)
         self._items = items_of(name, function)
         super().__init__(function, name, options, sender)  # type: ignore[arg-type]  # what is enqueued is one item
-        self.run = self._run_alone
-        self.gather, self.wait_s = gather
+        self.run: Callable[..., object] = self._run_alone
+        self.gather: int = gather.size
+        self.wait_s: float = gather.wait_s
         self._asked = self._asked._replace(gather=gather.size, wait_s=gather.wait_s)
 
     @cached_property

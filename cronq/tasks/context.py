@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cronq.errors import UsageError
-from cronq.tasks import cursor
+from cronq.messages.message import Message
+from cronq.tasks import cursor as cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from cronq.messages.message import Message
     from cronq.tasks.cursor import Later
 
 _LONGEST_DELAY_S = 366 * 86400
@@ -27,7 +27,36 @@ class Context:
     def __init__(self, message: Message, deadline: float | None, should_stop: Callable[[], bool]) -> None:
         self._message = message
         self._should_stop = should_stop
-        self.deadline = deadline
+        self.deadline: float | None = deadline
+
+    @classmethod
+    def for_test(  # noqa: PLR0913 - by name only, each one thing that a task may ask
+        cls,
+        *,
+        message_id: str = "",
+        task: str = "",
+        queue: str = "normal",
+        attempt: int = 1,
+        max_attempts: int = 3,
+        headers: Mapping[str, str] | None = None,
+        cursor: object = None,
+        should_stop: bool | Callable[[], bool] = False,
+        deadline: float | None = None,
+    ) -> Context:
+        """Return a context to call a task with, in a unit test: `resize(Context.for_test(attempt=2), 7)`."""
+        import json
+
+        message = Message(
+            message_id,
+            queue,
+            task,
+            b"",
+            json.dumps(dict(headers)).encode() if headers else b"",
+            attempt=attempt,
+            max_attempts=max_attempts,
+            cursor=cursors.written(cursor) if cursor is not None else b"",
+        )
+        return cls(message, deadline, should_stop if callable(should_stop) else lambda: bool(should_stop))
 
     @property
     def message_id(self) -> str:
@@ -65,7 +94,7 @@ class Context:
     @property
     def cursor(self) -> Any:
         """What the slice before gave to `continue_later`; None in the first one."""
-        return cursor.read(self._message.cursor)
+        return cursors.read(self._message.cursor)
 
     def continue_later(self, position: object, delay_s: float = 0.0) -> Later:
         """Go on in another slice: `return context.continue_later(position)`, and find it in `context.cursor` there.
@@ -75,7 +104,15 @@ class Context:
         """
         if not 0 <= delay_s <= _LONGEST_DELAY_S:
             raise UsageError(f"delay_s = {delay_s!r}: must be seconds, 0 or more, and at most a year")
-        return cursor.Later(cursor.written(position), delay_s)
+        return cursors.Later(cursors.written(position), delay_s)
+
+
+CURRENT: Final = Context(Message("", "normal", "", b"", attempt=1), None, lambda: False)
+"""The default of a task's Context: `def resize(image_id: int, context: Context = CURRENT)`.
+
+Whoever calls or enqueues the task need not pass it, and type checkers know that. Where a message is run its own Context
+is filled in; in a plain call the task gets this one, which is that of a first attempt without a deadline.
+"""
 
 
 def headers_of(message: Message) -> dict[str, str]:

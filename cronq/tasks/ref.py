@@ -18,7 +18,7 @@ OVER = frozenset({State.DONE.value, State.FAILED.value, GONE, DROPPED, UNKNOWN})
 """What the status of a message is that nobody has to wait for."""
 
 SENT: Final = "sent"
-_NOT_LOOKED: Any = object()
+_ENDED = frozenset({State.DONE, State.FAILED})
 
 
 class Refs(Protocol):
@@ -43,18 +43,18 @@ class Refs(Protocol):
 class Ref(Generic[R_co]):
     """Names one message by its `id`. Refs are equal when their ids are, and can be pickled.
 
-    The first question looks at the queue; `status`, `error` and `result` then stay as they are until `refresh()` or
-    `wait()`. When the message is absorbed, since one of its unique key is there already, `id` is that one's from then
-    on: at once, or when the outbox that holds it is sent.
+    Every question looks at the queue, until a look finds the message over: what that one has seen stays, and more
+    questions cost nothing, until `refresh()`. When the message is absorbed, since one of its unique key is there
+    already, `id` is that one's from then on: at once, or when the outbox that holds it is sent.
     """
 
     __slots__ = ("__weakref__", "_origin", "_record", "_refs", "id")
 
     def __init__(self, message_id: str, refs: Refs | None = None, origin: Outbox | str | None = None) -> None:
-        self.id = message_id
+        self.id: str = message_id
         self._refs = refs
         self._origin = origin  # SENT, the outbox that held it, or None: somebody kept the id
-        self._record: Record | None = _NOT_LOOKED
+        self._record: Record | None = None  # as the last look has shown it
 
     def __repr__(self) -> str:
         return f"<Ref {self.id}>"
@@ -69,8 +69,8 @@ class Ref(Generic[R_co]):
         return Ref, (self.id,)
 
     def refresh(self) -> Ref[R_co]:
-        """Look the message up again and return self."""
-        self._record = _NOT_LOOKED if self._fate() is not None else self._asked.find(self.id)
+        """Look the message up again, whatever was seen before, and return self."""
+        self._record = None if self._fate() is not None else self._asked.find(self.id)
         return self
 
     def wait(self, timeout_s: float) -> Ref[R_co]:
@@ -145,13 +145,13 @@ class Ref(Generic[R_co]):
 
     def absorbed_by(self, message_id: str) -> None:
         """Name the message that stands for this one from now on."""
-        self.id, self._origin, self._record = message_id, SENT, _NOT_LOOKED
+        self.id, self._origin, self._record = message_id, SENT, None
 
     def _looked(self) -> Record | None:
-        """Return what the last look has shown. What is in no queue yet is not looked for, or it would stay unknown."""
-        if self._record is _NOT_LOOKED:
+        """Return what the last look has shown, when it may be taken for the last word, else look again."""
+        if self._record is None or self._record.state not in _ENDED:
             self.refresh()
-        return None if self._record is _NOT_LOOKED else self._record
+        return self._record
 
     def _fate(self) -> str | None:
         return self._origin.fate(self.id) if isinstance(self._origin, Outbox) else None

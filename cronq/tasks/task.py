@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import cached_property, update_wrapper
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from cronq.errors import UsageError
-from cronq.namedtuple import NamedTuple
 from cronq.tasks.context import Context
 from cronq.tasks.options import NOTHING_ASKED, Delivery
 from cronq.tasks.terms import Asked, asked, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from cronq.tasks.codec import Codec
     from cronq.tasks.options import Options
+    from cronq.tasks.ref import Ref
     from cronq.tasks.terms import Key, Unique
 
 _NOT_RUN_BY_CALLING = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator (inspect.CO_...)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-RefT_co = TypeVar("RefT_co", covariant=True)
+Pairs: TypeAlias = "Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]"
+"""Arguments by position and by name, for each call."""
 
 
 class _Result:
@@ -39,21 +41,24 @@ RESULT: Final[Any] = _Result()
 """In place of an argument: what the step before has returned; behind a group, the list of what its parts returned."""
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
     """A call that nobody has enqueued yet: what `task.call(...)` returns."""
 
-    task: Task[..., Any]
+    task: Task[..., R]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     delivery: Delivery
 
+    def enqueue(self) -> Ref[R]:
+        """Put the call into its queue and return its Ref. Raises as `Task.enqueue`."""
+        return self.task.enqueue_as(self.delivery, [(self.args, self.kwargs)])[0]
 
-class Sender(Protocol[RefT_co]):
+
+class Sender(Protocol):
     """What a task needs of its app."""
 
-    def send_calls(
-        self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
-    ) -> Sequence[RefT_co]: ...
+    def send_calls(self, task: Task[..., Any], calls: Pairs, delivery: Delivery) -> list[Ref[Any]]: ...
 
 
 class Task(Generic[P, R]):
@@ -63,10 +68,10 @@ class Task(Generic[P, R]):
     waited `wait_s` for the others (cronq.tasks.batch_task).
     """
 
-    gather = 0
-    wait_s = 0.0
+    gather: int = 0
+    wait_s: float = 0.0
 
-    def __init__(self, function: Callable[P, R], name: str, options: Options, sender: Sender[Any]) -> None:
+    def __init__(self, function: Callable[P, R], name: str, options: Options, sender: Sender) -> None:
         if getattr(getattr(function, "__code__", None), "co_flags", 0) & _NOT_RUN_BY_CALLING:
             raise UsageError(
                 f"task {name}: a call of an async or generator function runs nothing: make it a plain function, "
@@ -77,7 +82,7 @@ class Task(Generic[P, R]):
         self.run: Callable[..., object] = function
         self.name = name
         self.options = options
-        self.on_failure = _callback(name, options.on_failure)
+        self.on_failure: Task[..., Any] | None = _callback(name, options.on_failure)
         self._asked = asked(options.unique, options.max_running, options.debounce_s)
         try:
             check_names(self._asked, function)
@@ -104,20 +109,31 @@ class Task(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """Put a call into the queue and return its Ref.
 
         Raises ArgumentError when the arguments do not fit, TransportError when the queue cannot take it.
         """
         return self._sender.send_calls(self, [(args, kwargs)], NOTHING_ASKED)[0]
 
-    def enqueue_many(self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Sequence[Any]:
+    def enqueue_many(self, calls: Pairs) -> list[Ref[R]]:
         """Put many calls, given as pairs of args and kwargs, into the queue in one transaction: all or none."""
         return self._sender.send_calls(self, calls, NOTHING_ASKED)
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
-        """Return a call as a value, for `app.chain`, `app.group` and `app.enqueue_in`; nothing is enqueued."""
+    def enqueue_as(self, delivery: Delivery, calls: Pairs) -> list[Ref[R]]:
+        """Put calls into the queue as `delivery` says: what `using(...)` and calls come to."""
+        return self._sender.send_calls(self, calls, delivery)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Return a call as a value, for `app.enqueue`, `app.chain`, `app.group` and `app.enqueue_in`.
+
+        Nothing is enqueued before `call.enqueue()`.
+        """
         return Call(self, args, kwargs, NOTHING_ASKED)
+
+    def map(self, items: Iterable[Any]) -> list[Call[R]]:
+        """Return a call for each item, its only argument: `app.enqueue(*task.map(ids))`, or `app.group(...)`."""
+        return [Call(self, (item,), {}, NOTHING_ASKED) for item in items]
 
     def using(  # noqa: PLR0913 - by name only, each one thing that a call may ask for
         self,
@@ -130,34 +146,40 @@ class Task(Generic[P, R]):
         unique: Unique | Key | None = None,
         debounce_s: float = 0.0,
         immediately: bool = False,
-    ) -> Prepared[P]:
+    ) -> Prepared[P, R]:
         """Return the task prepared to be enqueued in another queue, later, sooner than others, in time, or once.
 
         `immediately` passes by every outbox: sent now, whatever becomes of the request or task that enqueues it.
         """
         delivery = Delivery(queue, delay_s, priority, expires_s, headers, unique, debounce_s, immediately)
-        return Prepared(self, self._sender, delivery)
+        return Prepared(self, delivery)
 
 
-class Prepared(Generic[P]):
+class Prepared(Generic[P, R]):
     """A task with a delivery: what `task.using(...)` returns."""
 
-    def __init__(self, task: Task[P, Any], sender: Sender[Any], delivery: Delivery) -> None:
+    def __init__(self, task: Task[P, R], delivery: Delivery) -> None:
         self._task = task
-        self._sender = sender
         self._delivery = delivery
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """As `Task.enqueue`."""
-        return self._sender.send_calls(self._task, [(args, kwargs)], self._delivery)[0]
+        return self._task.enqueue_as(self._delivery, [(args, kwargs)])[0]
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """As `Task.call`."""
         return Call(self._task, args, kwargs, self._delivery)
 
-    def enqueue_many(self, calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Sequence[Any]:
+    def enqueue_many(self, calls: Pairs) -> list[Ref[R]]:
         """As `Task.enqueue_many`."""
-        return self._sender.send_calls(self._task, calls, self._delivery)
+        return self._task.enqueue_as(self._delivery, calls)
+
+
+class AsyncTask(Task[P, R]):
+    """A task whose function is a coroutine: a plain call of it is awaited."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # awaited
+        return self.function(*args, **kwargs)  # type: ignore[return-value]  # R is what comes of awaiting it
 
 
 def _callback(name: str, given: Callable[..., object] | None) -> Task[..., Any] | None:

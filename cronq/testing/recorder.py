@@ -21,7 +21,7 @@ class MovableClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.ahead_s = 0.0
+        self.ahead_s: float = 0.0
 
     def now(self) -> float:
         return self._clock.now() + self.ahead_s

@@ -20,9 +20,9 @@ class Installation:
     """The configuration, the clock, and the state directory and transport that the configuration names."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.state = StateDir(settings.state_dir)
+        self.settings: Settings = settings
+        self.clock: Clock = clock
+        self.state: StateDir = StateDir(settings.state_dir)
 
     @cached_property
     def transport(self) -> Transport:

@@ -92,15 +92,30 @@ def test_a_ref_says_why_there_is_no_result(app, task):
     assert "there is no message of that id" in why_none(app.ref("no such id"))
 
 
-def test_a_ref_looks_once_until_it_is_refreshed(app, task, monkeypatch):
-    ref = task.enqueue(1, 2)
-    looks = []
+@pytest.fixture
+def looks(app, monkeypatch):
+    """The ids that were looked for."""
+    found: list[str] = []
     find = app.transport.find
-    monkeypatch.setattr(app.transport, "find", lambda message_id: looks.append(message_id) or find(message_id))
-    assert (ref.status, ref.error, ref.status) == ("ready", None, "ready")
+    monkeypatch.setattr(app.transport, "find", lambda message_id: found.append(message_id) or find(message_id))
+    return found
+
+
+def test_whoever_asks_again_and_again_sees_the_message_come_to_its_end(app, task, looks):
+    ref = task.enqueue(1, 2)
+    assert (ref.status, ref.status) == ("ready", "ready")
     ended(app, lambda got: Ack(got, b"3", 60))
-    assert (ref.status, ref.refresh().status, ref.result) == ("ready", "done", 3)
-    assert len(looks) == 2
+    assert ref.status == "done"
+    assert len(looks) == 3
+
+
+def test_what_the_last_look_has_seen_of_a_message_that_is_over_costs_nothing_more(app, task, looks):
+    ref = task.enqueue(1, 2)
+    ended(app, lambda got: Fail(got, "no"))
+    assert (ref.status, ref.error, ref.status) == ("failed", "no", "failed")
+    assert len(looks) == 1
+    app.transport.revive([ref.id])
+    assert (ref.status, ref.refresh().status) == ("failed", "ready")
 
 
 def test_a_message_in_an_outbox_is_held_then_there_or_dropped(app, task):

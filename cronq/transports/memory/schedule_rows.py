@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cronq.messages.message import Message, Outcome
     from cronq.schedules.stored import Firing, StoredSchedule
 
-OVER = {None, State.DONE, State.FAILED}
+OVER: set[State | None] = {None, State.DONE, State.FAILED}
 
 
 class MemorySchedules:

@@ -22,7 +22,7 @@ class Tables:
         self.paused: set[str] = set()
         """Queues, and tasks as `reasons.paused_task` names them."""
         self.meters: dict[str, Meter] = {}
-        self.schedules = MemorySchedules(self._state_of)
+        self.schedules: MemorySchedules = MemorySchedules(self._state_of)
 
     def put(self, row: Row) -> None:
         """Keep a row in place of the one that its message had before."""

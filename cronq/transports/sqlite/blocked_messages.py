@@ -14,13 +14,15 @@ from cronq.transports.sqlite import statements as sql
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 FREED_AT_ONCE = 5000
 REASONS_SWEPT = 1000
 
 Ties = tuple[str | None, str | None, str | None]
-ties_of = itemgetter(*(Message._fields.index(name) for name in ("running_key", "group_id", "waits_for")))
+ties_of: Callable[[Message], Ties] = itemgetter(
+    *(Message._fields.index(name) for name in ("running_key", "group_id", "waits_for"))
+)
 """What may hold others back as long as a message is there."""
 NO_TIES: Ties = (None, None, None)
 

@@ -17,7 +17,7 @@ from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 if TYPE_CHECKING:
     import sqlite3
 
-migrations = Migrations("cronq")
+migrations: Migrations = Migrations("cronq")
 
 _MESSAGES = """
 CREATE TABLE messages (
