@@ -2,56 +2,34 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sqlite3
 import subprocess
 from typing import TYPE_CHECKING
 
 from cronq.cli import crontab
-from cronq.cli.common import app_of, bare_app, known_queues
+from cronq.cli.common import bare_app
 from cronq.cli.cronline import jobs
 from cronq.cli.database import database_of
+from cronq.cli.findings import Error, Fact, Warned
+from cronq.cli.project_checks import project
 from cronq.cli.text import count
 from cronq.errors import CronqError
-from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cronq.app import App
     from cronq.cli.cronline import Job
+    from cronq.cli.findings import Finding
     from cronq.config.settings import Settings
 
 OLDEST_SQLITE = (3, 26, 0)
 PYTHON_PATIENCE_S = 30.0
 
 
-class Fact(NamedTuple):
-    """Something that is as it should be: `what` names it in a word."""
-
-    what: str
-    text: str
-
-
-class Warned(NamedTuple):
-    """Something that works, and probably not as meant."""
-
-    text: str
-
-
-class Error(NamedTuple):
-    """Something that cannot work."""
-
-    text: str
-
-
-Finding = Fact | Warned | Error
-
-
 def environment(settings: Settings) -> Iterator[Finding]:
     """Return what is found around a valid configuration, one check after the other, whatever each of them finds."""
-    for check in (_state_dir, _app, _python, _transport, _crontab):
+    for check in (_state_dir, project, _python, _transport, _crontab):
         try:
             yield from check(settings)
         except CronqError as error:
@@ -61,66 +39,6 @@ def environment(settings: Settings) -> Iterator[Finding]:
 def _state_dir(settings: Settings) -> Iterator[Finding]:
     bare_app(settings).state.prepare()
     yield Fact("state_dir", settings.state_dir)
-
-
-def _app(settings: Settings) -> Iterator[Finding]:
-    app = app_of(settings)
-    tasks = list(app.registry)
-    yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
-    if not tasks:
-        yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
-    yield from _routes(settings)
-    yield from _lonely_tasks(settings, app)
-    yield from _schedules(app)
-    yield from _webhooks(app)
-
-
-def _routes(settings: Settings) -> Iterator[Finding]:
-    for dotted in settings.routing:
-        module, _, name = dotted.rpartition(".")
-        try:
-            found = getattr(importlib.import_module(module), name, None)
-        except ImportError as error:
-            yield Error(f"routing.{dotted!r}: {error}")
-        else:
-            if not isinstance(found, type):
-                yield Error(f"routing.{dotted!r}: there is no class {name} in {module}")
-
-
-def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
-    """A queue that nobody serves refuses messages: better told now than at the first enqueue."""
-    if settings.groups:
-        known = known_queues(settings)
-        for task in app.registry:
-            if task.options.queue is not None and task.options.queue not in known:
-                yield Error(
-                    f"task {task.name}: its queue {task.options.queue!r} is served by no group of [[consumers]]; "
-                    f"there are {', '.join(known)}"
-                )
-
-
-def _schedules(app: App) -> Iterator[Finding]:
-    found = app.declarations.entries()
-    if found:
-        yield Fact("schedules", ", ".join(one.name for one in found))
-    yield from (Error(one.refused) for one in found if one.refused is not None)
-
-
-def _webhooks(app: App) -> Iterator[Finding]:
-    """Say where each webhook's secret is, which is made now if need be: the receiver wants it before the first post."""
-    for webhook in app.settings.webhooks:
-        from cronq.webhook.signing_secret import secret_path, secrets_of
-
-        try:
-            secrets_of(app.state, webhook)
-            yield Fact(f"webhook {webhook.name}", f"secret in {secret_path(app.state, webhook)}")
-        except CronqError as error:
-            yield Error(f"webhooks.{webhook.name}.secret_file: {error}")
-        for task in webhook.tasks:
-            try:
-                app.registry.get(task)
-            except CronqError as error:
-                yield Error(f"webhooks.{webhook.name}.tasks: {error}")
 
 
 def _python(settings: Settings) -> Iterator[Finding]:

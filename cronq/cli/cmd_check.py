@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from cronq.cli.checks import Error, Fact, Warned, environment
-from cronq.cli.common import config_option, json_option, print_json, settings_of
-from cronq.cli.text import columns, print_lines, red, say, yellow
+from cronq.cli.answer import Answer, Tell, json_option
+from cronq.cli.checks import environment
+from cronq.cli.common import configured, settings_of
+from cronq.cli.findings import Error, Fact, Warned
+from cronq.cli.text import columns, red, yellow
 from cronq.config.advice import warnings
 from cronq.config.complaint_words import no_file
 from cronq.errors import ConfigError
@@ -16,15 +16,15 @@ from cronq.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cronq.cli.checks import Finding
+    import click
+
+    from cronq.cli.findings import Finding
     from cronq.config.settings import Settings
 
 
-@click.command("check")
+@configured("check")
 @json_option
-@config_option
-@click.pass_context
-def command(context: click.Context, as_json: bool) -> int:
+def command(context: click.Context, tell: Tell) -> int:
     """Check the configuration, and that everything it names is there and works.
 
     Exits with 2 when something cannot work, and with 0 when there are warnings only.
@@ -32,8 +32,7 @@ def command(context: click.Context, as_json: bool) -> int:
     Example: cronq check --config /home/ada/shop/cronq.toml
     """
     path, findings = _check(context)
-    show = _show_json if as_json else _show
-    show(path, findings)
+    tell(Answer(lambda: _lines(path, findings), lambda: _data(path, findings)))
     return 2 if _texts(findings, Error) else 0
 
 
@@ -55,22 +54,20 @@ def _all(settings: Settings) -> Iterator[Finding]:
     yield from environment(settings)
 
 
-def _show(path: str | None, findings: Sequence[Finding]) -> None:
+def _lines(path: str | None, findings: Sequence[Finding]) -> Iterator[str]:
     rows = [("cronq.toml", path), *(one for one in findings if isinstance(one, Fact))]
-    print_lines(columns([(what, text) for what, text in rows if text]))
-    for text in _texts(findings, Warned):
-        print_lines([yellow(f"warning: {text}")])
+    yield from columns([(what, text) for what, text in rows if text])
+    yield from (yellow(f"warning: {text}") for text in _texts(findings, Warned))
     errors = _texts(findings, Error)
-    for text in errors:
-        print_lines([red(f"error: {text}")])
+    yield from (red(f"error: {text}") for text in errors)
     if not errors:
-        say("configuration is fine")
+        yield "configuration is fine"
 
 
-def _show_json(path: str | None, findings: Sequence[Finding]) -> None:
+def _data(path: str | None, findings: Sequence[Finding]) -> dict[str, Any]:
     facts = {one.what: one.text for one in findings if isinstance(one, Fact)}
     errors, warned = _texts(findings, Error), _texts(findings, Warned)
-    print_json({"config": path, "fine": not errors, "found": facts, "warnings": warned, "errors": errors})
+    return {"config": path, "fine": not errors, "found": facts, "warnings": warned, "errors": errors}
 
 
 def _texts(findings: Sequence[Finding], kind: type[Error | Warned]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.cli.common import config_option, duration, settings_of
+from cronq.cli.common import configured, duration, settings_of
 from cronq.config.kinds import refuse_bad_queue_names
 from cronq.errors import UsageError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
 
 
-@click.command("consume")
+@configured("consume")
 @click.argument("targets", metavar="[GROUP]...", nargs=-1)
 @click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
 @click.option("--limit", type=click.IntRange(1), help="Leave after so many messages.")
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 @click.option("--failure-limit", type=click.IntRange(1), help="Leave after so many failed attempts.")
 @click.option("--sleep", "sleep_s", type=duration, help="Look again after so long when nothing wakes it.")
 @click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")
-@config_option
-@click.pass_context
 def command(
     context: click.Context, /, targets: tuple[str, ...], queues: tuple[str, ...], stop_when_empty: bool, **limits: Any
 ) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli import cronline, crontab
-from cronq.cli.common import config_option, settings_with_file
+from cronq.cli.common import configured, settings_with_file
 from cronq.cli.text import say
 from cronq.host.state_dir import StateDir
 
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 SEEN_BY_CRON = {"CRONQ_ENV", "CRONQ_CONFIG"}  # one goes into the line, the other is its --config
 
 
-@click.command("crontab")
+@configured("crontab")
 @click.argument("action", type=click.Choice(["print", "install", "remove"]), default="print")
 @click.option("--every", type=click.IntRange(1, 59), default=1, show_default=True, help="Tick every so many minutes.")
 @click.option("--flock", "with_flock", is_flag=True, help="Wrap the tick in `flock -n`, for hosts that ask for it.")
-@config_option
-@click.pass_context
 def command(context: click.Context, action: str, every: int, with_flock: bool) -> int:
     """Print, install or remove the crontab line of this configuration.
 

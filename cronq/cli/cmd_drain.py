@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq import events
-from cronq.cli.common import app_of, config_option, duration, known_queues, refuse_unknown_queues, settings_of
+from cronq.cli.common import app_of, configured, duration, known_queues, refuse_unknown, settings_of
 from cronq.cli.text import count, say
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ ALONE = 1_000_000_000  # messages that one process is thought to be enough for: 
 ENDS_A_MESSAGE = frozenset({"finished", "released", "failed", "ended_once"})
 
 
-@click.command("drain")
+@configured("drain")
 @click.option("--queue", "queues", multiple=True, help="Only this queue; several in strict order.")
 @click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
-@config_option
-@click.pass_context
 def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float | None) -> int:
     """Run every message that is ready, in this process, and leave.
 
@@ -48,7 +46,7 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     app = app_of(settings)
     counts = app.transport.counts()
     known = list(dict.fromkeys([*known_queues(settings), *(one.queue for one in counts)]))
-    refuse_unknown_queues(queues, known)
+    refuse_unknown("queue", queues, known)
     chosen = queues or tuple(known)
     assigned = ad_hoc(chosen)
     alone = assigned.group.autoscale._replace(desired_size=ALONE)

@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.cli.common import app_of, config_option, duration, settings_of
+from cronq.cli.common import app_of, configured, duration, settings_of
+from cronq.cli.sending import refuse_to_lose, sending
 from cronq.cli.text import say
-from cronq.errors import CronqError, UsageError
-from cronq.escape import escaped
+from cronq.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cronq.app import App
     from cronq.tasks.task import Prepared, Task
 
 
-@click.command("enqueue")
+@configured("enqueue")
 @click.argument("task_name", metavar="TASK")
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1)
 @click.option("--queue", help="Another queue than the task's own.")
 @click.option("--delay", "delay_s", type=duration, default=0, help="Run it after so long at the earliest, such as 10m.")
 @click.option("--priority", type=int, default=0, help="Higher ones of the same queue come first; 0 is normal.")
-@config_option
-@click.pass_context
 def command(
     context: click.Context, task_name: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, priority: int
-) -> int:
+) -> None:
     """Enqueue TASK with ARGS and print the id of the message.
 
     ARGS are read as JSON where they are JSON, else as text: 3, true, null, '["a"]', ada@example.org. NAME=VALUE is a
@@ -40,11 +38,12 @@ def command(
     settings = settings_of(context)
     app = app_of(settings)
     task = _find(app, task_name)
-    if settings.transport.startswith("memory:"):
-        raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost")
+    refuse_to_lose(settings)
     args, kwargs = read_arguments(arguments)
-    say(_enqueue(_prepared(task, queue=queue, delay_s=delay_s, priority=priority), args, kwargs))
-    return 0
+    prepared = _prepared(task, queue=queue, delay_s=delay_s, priority=priority)
+    with sending():
+        sent = prepared.enqueue(*args, **kwargs)
+    say(str(sent.id))
 
 
 def read_arguments(words: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
@@ -92,12 +91,3 @@ def _prepared(task: Task[..., Any], **delivery: Any) -> Prepared[..., Any]:
         return task.using(**delivery)
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-def _enqueue(prepared: Prepared[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    try:
-        return str(prepared.enqueue(*args, **kwargs).id)
-    except CronqError:
-        raise
-    except Exception as error:  # sync:// runs the task here, and its own error comes out of enqueue
-        raise CronqError(escaped(f"the task failed: {type(error).__name__}: {error}")) from error

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.common import bare_app, config_option, duration, json_option, print_json, settings_of
-from cronq.cli.message_portrait import as_data, attempts_made, error_line, show_record
-from cronq.cli.message_selection import PAGE, SHOWN, Filters, chosen, failed, filter_options, pages
-from cronq.cli.text import count, print_lines, say, span, table
+from cronq.cli.answer import Tell, json_option
+from cronq.cli.collection import Collection
+from cronq.cli.common import duration
+from cronq.cli.message_lists import failed_messages
+from cronq.cli.message_portrait import portrait
+from cronq.cli.message_selection import PAGE, SHOWN, Choice, Filters, choice_options, failed, filter_options, records
+from cronq.cli.text import count, say, span
 from cronq.errors import UsageError
-from cronq.escape import escaped
 from cronq.host.bell import ring
 from cronq.messages.message import State
 
@@ -20,94 +22,62 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cronq.app import App
-    from cronq.messages.message import Record
 
 
-@click.group("failed", invoke_without_command=True)
-@config_option
-@click.pass_context
-def command(context: click.Context) -> None:
-    """List what was given up, retry or remove it.
-
-    Without a command it lists them, as `cronq failed list`.
-
-    Example: cronq failed retry --task shop.tasks.send_mail --error SMTPServerDisconnected
-    """
-    if context.invoked_subcommand is None:
-        context.invoke(show_all)
+command = Collection(
+    "failed",
+    "List what was given up, retry or remove it.",
+    example="cronq failed retry --task shop.tasks.send_mail --error SMTPServerDisconnected",
+)
 
 
-@command.command("list")
+@command.has("list")
 @filter_options
 @json_option
-@config_option
-@click.pass_context
-def show_all(context: click.Context, /, as_json: bool = False, **options: Any) -> None:
+def show_all(app: App, filters: Filters, tell: Tell) -> None:
     """List failed messages, the longest failed first.
 
     Example: cronq failed list --error ConnectionError --older-than 2h
     """
-    app = bare_app(settings_of(context))
-    filters = Filters(**options)
+    now = time.time()
     limit = filters.limit or SHOWN
-    found = [one for page in pages(app, filters.selection(time.time()), limit + 1) for one in page]
-    shown, more = found[:limit], found[limit:]
-    if as_json:
-        print_json([as_data(record) for record in shown])
-        return
-    print_lines(_table(shown))
-    if more and filters.limit is None:
-        say(f"... and more: --limit shows more than {limit}")
+    found = list(records(app, filters.selection(now), limit + 1))
+    has_more = len(found) > limit and filters.limit is None
+    notes = [f"... and more: --limit shows more than {limit}"] if has_more else []
+    tell(failed_messages(now).of(found[:limit], notes))
 
 
-@command.command("show")
+@command.has("show")
 @click.argument("message_id", metavar="ID")
 @json_option
-@config_option
-@click.pass_context
-def show(context: click.Context, message_id: str, as_json: bool) -> None:
+def show(app: App, message_id: str, tell: Tell) -> None:
     """Show everything about one failed message: arguments, attempts, traceback.
 
     Example: cronq failed show 0195b4c8d7a37c008a1f0e6b1c2d3e4f
     """
-    record = failed(bare_app(settings_of(context)), message_id)
-    show_record(record, as_json)
+    tell(portrait(failed(app, message_id)))
 
 
-@command.command("retry")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@filter_options
-@click.option("--all", "everything", is_flag=True, help="Every failed message.")
+@command.has("retry")
+@choice_options
 @click.option("--every", "every_s", type=duration, default=0, help="One after so long, such as 2s, not all at once.")
 @click.option("--edit", is_flag=True, help="Change the arguments of one message in $EDITOR first.")
-@config_option
-@click.pass_context
-def retry(
-    context: click.Context,
-    /,
-    ids: tuple[str, ...],
-    everything: bool,
-    every_s: float,
-    edit: bool,
-    **options: Any,
-) -> int:
+def retry(app: App, choice: Choice, every_s: float, edit: bool) -> int:
     """Put failed messages back into their queues, with all attempts before them.
 
     Example: cronq failed retry --task shop.tasks.send_mail --every 2s
     """
-    settings = settings_of(context)
-    app = bare_app(settings)
-    if edit and len(ids) != 1:
+    if edit and len(choice.ids) != 1:
         raise UsageError("--edit: give the id of one message")
-    found = chosen(app, ids, Filters(**options), everything)
+    found = choice.settled(app)
     if edit:
         from cronq.cli.argument_editor import edited
 
-        body = edited(settings, failed(app, ids[0]).message)
+        body = edited(app.settings, failed(app, found[0]).message)
         if body is None:
             say("nothing was saved: the message stays where it is")
             return 1
-        app.transport.amend(ids[0], body)
+        app.transport.amend(found[0], body)
     first_at, revived = time.time(), 0
     for number, chunk in enumerate(_chunks(found)):
         revived += app.transport.revive(chunk, first_at + number * PAGE * every_s, every_s)
@@ -117,43 +87,19 @@ def retry(
     return 0
 
 
-@command.command("remove")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
-@filter_options
-@click.option("--all", "everything", is_flag=True, help="Every failed message.")
+@command.has("remove")
+@choice_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@config_option
-@click.pass_context
-def remove(context: click.Context, /, ids: tuple[str, ...], everything: bool, yes: bool, **options: Any) -> None:
+def remove(app: App, choice: Choice, yes: bool) -> None:
     """Delete failed messages for good.
 
     Example: cronq failed remove --error Expired --older-than 7d --yes
     """
-    app = bare_app(settings_of(context))
-    found = chosen(app, ids, Filters(**options), everything)
+    found = choice.settled(app)
     if found and not yes:
         click.confirm(f"delete {count(len(found), 'failed message')} for good?", abort=True)
     removed = sum(app.transport.remove(chunk, State.FAILED) for chunk in _chunks(found))
     say(f"removed {count(removed, 'message')}")
-
-
-def _table(records: Sequence[Record]) -> list[str]:
-    now = time.time()
-    rows = [("id", "task", "queue", "failed", "attempts", "error"), *(_row(record, now) for record in records)]
-    return table(rows, frozenset({3, 4}))
-
-
-def _row(record: Record, now: float) -> tuple[str, ...]:
-    message = record.message
-    age = span(max(0.0, now - (record.finished_at or now)))
-    return (
-        message.id,
-        escaped(message.task),
-        escaped(message.queue),
-        age,
-        attempts_made(message),
-        error_line(record),
-    )
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

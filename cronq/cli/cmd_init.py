@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.common import app_of, bare_app, config_option
+from cronq.cli.common import app_of, bare_app, configured
 from cronq.cli.crontab import tick_line
 from cronq.cli.text import say
 from cronq.config import load
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from cronq.config.settings import Settings
 
 
-@click.command("init")
+@configured("init")
 @click.option("--app", help="What consumers import: the module and the variable of your App, such as shop.tasks:app.")
 @click.option("--force", is_flag=True, help="Overwrite a cronq.toml that exists.")
-@config_option
-@click.pass_context
 def command(context: click.Context, app: str | None, force: bool) -> int:
     """Write a cronq.toml here, make the state directory, and say what to do next.
 

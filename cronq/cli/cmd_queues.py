@@ -3,153 +3,108 @@
 from __future__ import annotations
 
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.cli.common import (
-    bare_app,
-    config_option,
-    json_option,
-    known_queues,
-    print_json,
-    refuse_unknown_queues,
-    settings_of,
-)
+from cronq.cli.answer import Answer, Tell, json_option
+from cronq.cli.collection import Collection
+from cronq.cli.common import known_queues, refuse_unknown
 from cronq.cli.database import database_of, is_used
-from cronq.cli.text import ago, count, print_lines, say, span, table
+from cronq.cli.listing import Column, Listing
+from cronq.cli.pauses import Pauses
+from cronq.cli.text import ago, count, say, span
 from cronq.errors import UsageError
+from cronq.escape import escaped
 from cronq.host import marks
 from cronq.host.bell import ring
 from cronq.messages.message import QueueCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cronq.app import App
 
 
-@click.group("queues", invoke_without_command=True)
-@config_option
-@click.pass_context
-def command(context: click.Context) -> None:
-    """List queues, pause and resume them, or empty one.
-
-    Without a command it lists them, as `cronq queues list`.
-
-    Example: cronq queues pause low
-    """
-    if context.invoked_subcommand is None:
-        context.invoke(show_all)
+command = Collection("queues", "List queues, pause and resume them, or empty one.", example="cronq queues pause low")
 
 
-@command.command("list")
+@command.has("list")
 @json_option
-@config_option
-@click.pass_context
-def show_all(context: click.Context, as_json: bool = False) -> None:
+def show_all(app: App, tell: Tell) -> None:
     """Show how full every queue is.
 
     Example: cronq queues list --json
     """
-    app = bare_app(settings_of(context))
     found = [_facts(app, one) for one in _counts(app).values()]
-    if as_json:
-        print_json(found)
-        return
-    head = ("queue", "ready", "delayed", "blocked", "reserved", "failed", "done", "oldest ready", "served by", "")
-    print_lines(table([head, *map(_row, found)], frozenset({1, 2, 3, 4, 5, 6})))
+    tell(_LISTING.of(found))
 
 
-@command.command("show")
+@command.has("show")
 @click.argument("queue")
 @json_option
-@config_option
-@click.pass_context
-def show(context: click.Context, queue: str, as_json: bool) -> None:
+def show(app: App, queue: str, tell: Tell) -> None:
     """Show one queue, and the rules that the configuration has for it.
 
     Example: cronq queues show high
     """
-    app = bare_app(settings_of(context))
     facts = _facts(app, _known(app, queue)) | {"rules": _rules(app, queue)}
-    if as_json:
-        print_json(facts)
-        return
-    for name, value in facts.items():
-        say(f"{name:<10}  {_shown(name, value)}")
+    lines = [escaped(f"{name:<10}  {_shown(name, value)}") for name, value in facts.items()]
+    tell(Answer(lambda: lines, lambda: facts))
 
 
-@command.command("setup")
-@config_option
-@click.pass_context
-def setup(context: click.Context) -> None:
+@command.has("setup")
+def setup(app: App) -> None:
     """Make the place that keeps the queues.
 
     Or bring it up to date. Every other command does so too, when it must.
 
     Example: cronq queues setup
     """
-    app = bare_app(settings_of(context))
     app.state.prepare()
     app.transport.counts()
     say(f"{database_of(app.settings) or app.settings.transport} is ready")
 
 
-@command.command("pause")
-@click.argument("queue")
-@config_option
-@click.pass_context
-def pause(context: click.Context, queue: str) -> None:
-    """Let nothing be taken from QUEUE. What runs, runs to its end; new messages are accepted and wait.
-
-    Example: cronq queues pause low
-    """
-    app = bare_app(settings_of(context))
-    _known(app, queue)
-    app.transport.pause(queue, paused=True)
-    say(f"{queue} is paused; `cronq queues resume {queue}` ends that")
-
-
-@command.command("resume")
-@click.argument("queue")
-@config_option
-@click.pass_context
-def resume(context: click.Context, queue: str) -> None:
-    """Let messages be taken from QUEUE again.
-
-    Example: cronq queues resume low
-    """
-    app = bare_app(settings_of(context))
-    waiting = _known(app, queue).ready
-    if app.settings.queue(queue).paused:
-        raise UsageError(f"{app.settings.path}: queues.{queue}.paused = true: set it to false, then it is served again")
-    app.transport.pause(queue, paused=False)
-    ring(app.state.wake(queue))
-    say(f"{queue} is served again, {count(waiting, 'message')} ready")
-
-
-@command.command("flush")
+@command.has("flush")
 @click.argument("queue")
 @click.option("--force", is_flag=True, help="Do it: there is no way back.")
-@config_option
-@click.pass_context
-def flush(context: click.Context, queue: str, force: bool) -> None:
+def flush(app: App, queue: str, force: bool) -> None:
     """Delete what is in QUEUE.
 
     That is: ready, delayed, blocked and failed messages, and kept results; not what is being run.
 
     Example: cronq queues flush low --force
     """
-    app = bare_app(settings_of(context))
     found = _known(app, queue)
     if not force:
-        doomed = found.ready + found.delayed + found.blocked + found.failed + found.done
-        parts = ", ".join(
-            f"{getattr(found, name)} {name}" for name in ("ready", "delayed", "blocked", "failed", "done")
-        )
-        raise UsageError(f"this would delete {count(doomed, 'message')} of {queue} for good ({parts}): --force does it")
+        doomed = {state: getattr(found, state) for state in _STATES if state != "reserved"}
+        parts = ", ".join(f"{number} {state}" for state, number in doomed.items())
+        all_of_it = count(sum(doomed.values()), "message")
+        raise UsageError(f"this would delete {all_of_it} of {queue} for good ({parts}): --force does it")
     deleted = app.transport.flush(queue)
     running = f"; {found.reserved} are being run" if found.reserved else ""
     say(f"deleted {count(deleted, 'message')} of {queue}{running}")
+
+
+def _pause(app: App, queue: str) -> None:
+    _known(app, queue)
+    app.transport.pause(queue, paused=True)
+
+
+def _resume(app: App, queue: str) -> str:
+    waiting = _known(app, queue).ready
+    if app.settings.queue(queue).paused:
+        raise UsageError(f"{app.settings.path}: queues.{queue}.paused = true: set it to false, then it is served again")
+    app.transport.pause(queue, paused=False)
+    ring(app.state.wake(queue))
+    return f"is served again, {count(waiting, 'message')} ready"
+
+
+pauses = Pauses(command, "QUEUE", example="low")
+pauses.pause(_pause, "Let nothing be taken from QUEUE.")
+pauses.resume(_resume, "Let messages be taken from QUEUE again.")
 
 
 def _counts(app: App) -> dict[str, QueueCounts]:
@@ -161,7 +116,7 @@ def _counts(app: App) -> dict[str, QueueCounts]:
 
 def _known(app: App, queue: str) -> QueueCounts:
     counts = _counts(app)
-    refuse_unknown_queues([queue], list(counts))
+    refuse_unknown("queue", [queue], counts)
     return counts[queue]
 
 
@@ -184,11 +139,8 @@ def _rules(app: App, queue: str) -> dict[str, Any]:
     return {name: dict(value) if name == "retry" else value for name, value in rules.items() if value}
 
 
-def _row(facts: dict[str, Any]) -> tuple[str, ...]:
-    numbers = [str(facts[name]) for name in ("ready", "delayed", "blocked", "reserved", "failed", "done")]
-    oldest = "-" if facts["oldest_s"] is None else span(facts["oldest_s"])
-    paused = "paused" if facts["paused"] else ""
-    return (facts["queue"], *numbers, oldest, " ".join(facts["served_by"]) or "nobody", paused)
+def _cell(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda facts: _shown(name, facts[name])
 
 
 def _shown(name: str, value: Any) -> str:
@@ -201,3 +153,14 @@ def _shown(name: str, value: Any) -> str:
     if name == "served_by":
         return " ".join(value) or "nobody"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+_STATES = ("ready", "delayed", "blocked", "reserved", "failed", "done")
+_LISTING: Listing[dict[str, Any]] = Listing(
+    dict,
+    Column("queue", itemgetter("queue")),
+    *(Column(state, _cell(state), is_right=True) for state in _STATES),
+    Column("oldest ready", _cell("oldest_s")),
+    Column("served by", _cell("served_by")),
+    Column("", lambda facts: "paused" if facts["paused"] else ""),
+)

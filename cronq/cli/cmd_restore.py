@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-import click
+from cronq.cli.answer import Tell, json_option
+from cronq.cli.common import bare_app, configured, settings_of
+from cronq.cli.copies import copy_file, put_back
 
-from cronq.cli.cmd_backup import as_data, contents
-from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
-from cronq.cli.text import say
+if TYPE_CHECKING:
+    import click
 
 
-@click.command("restore")
-@click.argument("file", type=click.Path(dir_okay=False))
+@configured("restore")
+@copy_file
 @json_option
-@config_option
-@click.pass_context
-def command(context: click.Context, file: str, as_json: bool) -> None:
+def command(context: click.Context, file: str, tell: Tell) -> None:
     """Replace all messages and schedules by those of FILE, which `cronq backup` wrote.
 
     Consumers have to be gone: `cronq stop --for 10m` before, `cronq stop --for 0` afterwards. What was there is kept
@@ -28,9 +28,4 @@ def command(context: click.Context, file: str, as_json: bool) -> None:
 
     app = bare_app(settings_of(context))
     app.state.prepare()
-    restored, before = restore(app, os.path.abspath(file))
-    if as_json:
-        print_json({"restored": as_data(restored), "before": as_data(before)})
-        return
-    say(f"restored {contents(restored)}")
-    say(f"what was there ({contents(before)}) is kept in {before.path}")
+    tell(put_back(*restore(app, os.path.abspath(file))))

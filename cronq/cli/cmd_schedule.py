@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.common import app_of, config_option, json_option, print_json, settings_of
-from cronq.cli.text import at_zoned, count, print_lines, red, say, table
-from cronq.errors import CronqError, UsageError
+from cronq.cli.answer import Answer, Tell, json_option
+from cronq.cli.collection import Collection
+from cronq.cli.common import app_of, refuse_unknown, settings_of
+from cronq.cli.listing import Column, Listing
+from cronq.cli.sending import refuse_to_lose, sending
+from cronq.cli.text import at_zoned, count, red, say
+from cronq.errors import CronqError
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
@@ -19,25 +23,30 @@ if TYPE_CHECKING:
     from cronq.messages.message import Message
     from cronq.schedules.stored import StoredSchedule
 
+    Registered = tuple[App, list[StoredSchedule]]
 
-@click.group("schedule", invoke_without_command=True)
-@config_option
-@click.pass_context
-def command(context: click.Context) -> int:
-    """List recurring tasks, run one now, resume one that has stopped.
-
-    Without a command it lists them, as `cronq schedule list`.
-
-    Example: cronq schedule run nightly
-    """
-    return int(context.invoke(show_all)) if context.invoked_subcommand is None else 0
+NONE_YET = 'no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAME] in cronq.toml, makes one'
 
 
-@command.command("list")
+def _registered(context: click.Context) -> Registered:
+    """Return the app and its schedules, those that no consumer has seen yet among them."""
+    from cronq.app.timetable import register
+
+    app = app_of(settings_of(context))
+    return app, register(app)
+
+
+command = Collection(
+    "schedule",
+    "List recurring tasks, run one now, resume one that has stopped.",
+    example="cronq schedule run nightly",
+    opened=_registered,
+)
+
+
+@command.has("list")
 @json_option
-@config_option
-@click.pass_context
-def show_all(context: click.Context, as_json: bool = False) -> int:
+def show_all(project: Registered, tell: Tell) -> int:
     """Show every schedule with its last and its next run, and how the last one ended.
 
     Exits with 1 when one is refused or has stopped after failures. Times are in this host's own zone. Of H fields
@@ -45,47 +54,38 @@ def show_all(context: click.Context, as_json: bool = False) -> int:
 
     Example: cronq schedule list --json
     """
-    app, _ = _registered(context)
+    app, _ = project
     found = app.schedules.list()
-    if as_json:
-        print_json([one.as_data() for one in found])
-    elif not found:
-        say('no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAME] in cronq.toml, makes one')
-    else:
-        _show(found)
+    troubles = [red(f"! {one.trouble}") for one in found if one.trouble is not None]
+    tell(_LISTING.of(found, troubles) if found else Answer(lambda: [NONE_YET], list))
     return 1 if any(one.trouble for one in found) else 0
 
 
-@command.command("run")
+@command.has("run")
 @click.argument("name")
-@config_option
-@click.pass_context
-def run(context: click.Context, name: str) -> None:
+def run(project: Registered, name: str) -> None:
     """Enqueue one schedule's task now, whenever it is due, and print the id of the message.
 
     Example: cronq schedule run nightly
     """
-    app, stored = _registered(context)
-    if app.settings.transport.startswith("memory:"):
-        raise UsageError("transport = memory:// lives in one process: a message enqueued from here would be lost")
+    app, stored = project
+    refuse_to_lose(app.settings)
     one = _named(name, stored)
     if one.refused is not None:
         raise CronqError(escaped(one.refused))
     say(_run(app, one).id)
 
 
-@command.command("resume")
+@command.has("resume")
 @click.argument("name")
-@config_option
-@click.pass_context
-def resume(context: click.Context, name: str) -> int:
+def resume(project: Registered, name: str) -> int:
     """Let a schedule go on that has stopped after failures.
 
     Its failures so far are forgotten. Exits with 1 when it had not stopped.
 
     Example: cronq schedule resume nightly
     """
-    app, stored = _registered(context)
+    app, stored = project
     one = _named(name, stored)
     if app.schedules.resume(name):
         say(f"{name} goes on")
@@ -94,26 +94,21 @@ def resume(context: click.Context, name: str) -> int:
     return 1
 
 
-@command.command("remove")
+@command.has("remove")
 @click.argument("name")
-@config_option
-@click.pass_context
-def remove(context: click.Context, name: str) -> None:
+def remove(project: Registered, name: str) -> None:
     """Forget a schedule that a program added with `app.schedules.add`.
 
     Example: cronq schedule remove report-42
     """
-    app, stored = _registered(context)
+    app, stored = project
     _named(name, stored)
     app.schedules.remove(name)
 
 
 def _named(name: str, stored: Sequence[StoredSchedule]) -> StoredSchedule:
-    one = next((one for one in stored if one.name == name), None)
-    if one is None:
-        known = escaped(", ".join(one.name for one in stored)) or "none yet"
-        raise UsageError(f"schedule {name!r}: there is none of that name; there are {known}")
-    return one
+    refuse_unknown("schedule", [name], [one.name for one in stored])
+    return next(one for one in stored if one.name == name)
 
 
 def _run(app: App, one: StoredSchedule) -> Message:
@@ -123,36 +118,17 @@ def _run(app: App, one: StoredSchedule) -> Message:
     if not app.settings.transport.startswith("sync:"):
         return run_now(app.installation, one)
     message = message_of(one, app.clock.now())
-    _send(app, message)
+    with sending():
+        app.send([message])
     return message
 
 
-def _send(app: App, message: Message) -> None:
-    try:
-        app.enqueuer.send([message])
-    except CronqError:
-        raise
-    except Exception as error:  # sync:// runs the task here, and its own error comes out of it
-        raise CronqError(escaped(f"the task failed: {type(error).__name__}: {error}")) from error
+def _cron(one: ScheduleStatus) -> str:
+    return one.cron if one.cron == one.written else f"{one.cron} ({one.written})"
 
 
-def _registered(context: click.Context) -> tuple[App, list[StoredSchedule]]:
-    """Return the app and its schedules, those that no consumer has seen yet among them."""
-    app = app_of(settings_of(context))
-    return app, app.declarations.register()
-
-
-def _show(found: Sequence[ScheduleStatus]) -> None:
-    print_lines(table([("name", "cron", "tz", "last run", "next run", "last result"), *map(_row, found)]))
-    for one in found:
-        if one.trouble is not None:
-            print_lines([red(f"! {one.trouble}")])
-
-
-def _row(one: ScheduleStatus) -> tuple[str, ...]:
-    cron = one.cron if one.cron == one.written else f"{one.cron} ({one.written})"
-    last, then = ("-" if time is None else at_zoned(time) for time in (one.last_at, one.next_at))
-    return (one.name, cron, one.tz, last, then, _result(one))
+def _time(wall: float | None) -> str:
+    return "-" if wall is None else at_zoned(wall)
 
 
 def _result(one: ScheduleStatus) -> str:
@@ -162,3 +138,14 @@ def _result(one: ScheduleStatus) -> str:
     if one.failures > 1:
         result += f", {one.failures} in a row"
     return f"{result}; {count(one.skipped, 'run')} skipped meanwhile" if one.skipped else result
+
+
+_LISTING: Listing[ScheduleStatus] = Listing(
+    lambda one: one._asdict(),
+    Column("name", lambda one: one.name),
+    Column("cron", _cron),
+    Column("tz", lambda one: one.tz),
+    Column("last run", lambda one: _time(one.last_at)),
+    Column("next run", lambda one: _time(one.next_at)),
+    Column("last result", _result),
+)

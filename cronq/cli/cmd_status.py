@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.common import bare_app, config_option, json_option, print_json, settings_of
+from cronq.cli.answer import Answer, Tell, in_json, in_words, json_option
+from cronq.cli.common import bare_app, configured, settings_of
 from cronq.cli.status_screen import as_data, screen
-from cronq.cli.text import print_lines
 from cronq.config.complaint_words import no_file
 from cronq.errors import UsageError
 from cronq.supervisor.status import Status, look
@@ -21,29 +21,24 @@ if TYPE_CHECKING:
 WATCH_S = 2.0
 
 
-@click.command("status")
+@configured("status")
 @click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
 @json_option
-@config_option
-@click.pass_context
-def command(context: click.Context, watch: bool, as_json: bool) -> int:
+def command(context: click.Context, watch: bool, tell: Tell) -> int:
     """Show cron, consumers and queues, and what is wrong with them.
 
     Exits with 1 when there is something that a person must look into.
 
     Example: cronq status --watch
     """
-    if watch and as_json:
+    if watch and tell is in_json:
         raise UsageError("give --watch or --json, not both")
     app = bare_app(settings_of(context))
     if watch:
         return _watch(app)
     status = _look(app)
     found = (*_without_configuration(app), *troubles(status))
-    if as_json:
-        print_json(as_data(status, found))
-    else:
-        _show(status, found)
+    tell(_answer(status, found))
     return 1 if found else 0
 
 
@@ -57,7 +52,7 @@ def _watch(app: App) -> int:
         while True:
             status = _look(app)
             click.clear()
-            _show(status, troubles(status))
+            in_words(_answer(status, troubles(status)))
             time.sleep(WATCH_S)
     except KeyboardInterrupt:
         return 0
@@ -73,5 +68,5 @@ def _look(app: App) -> Status:
     return look(app.settings, app.state, app.transport.glance(), app.clock)._replace(refused=refused)
 
 
-def _show(status: Status, found: tuple[str, ...]) -> None:
-    print_lines(screen(status, found))
+def _answer(status: Status, found: tuple[str, ...]) -> Answer:
+    return Answer(lambda: screen(status, found), lambda: as_data(status, found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq import events
-from cronq.cli.common import config_option, duration, settings_of
+from cronq.cli.common import configured, duration, settings_of
 from cronq.cli.text import at, count, say, span
 from cronq.config.durations import format_duration
 from cronq.errors import CronqError
@@ -28,12 +28,10 @@ QUIET_S = 0.5  # idle consumers are gone sooner, and need no mention
 TICK_LASTS_S = 5.0
 
 
-@click.command("stop")
+@configured("stop")
 @click.option("--for", "for_s", type=duration, help="Start no new consumers for so long, such as 1h; 0 ends that.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until all have left.")
 @click.option("--timeout", "timeout_s", type=duration, default=60, show_default=True, help="Wait no longer than this.")
-@config_option
-@click.pass_context
 def command(context: click.Context, for_s: float | None, wait: bool, timeout_s: float) -> int:
     """Ask all consumers to finish the message they run and to leave.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from cronq.cli.common import app_of, config_option, json_option, known_queues, print_json, settings_with_file
+from cronq.cli.answer import Tell, json_option
+from cronq.cli.collection import Collection
+from cronq.cli.common import app_of, known_queues, settings_with_file
 from cronq.cli.database import is_used
-from cronq.cli.text import count, print_lines, say, table
+from cronq.cli.listing import Column, Listing
+from cronq.cli.pauses import Pauses
+from cronq.cli.text import count
 from cronq.errors import UnknownTaskError, UsageError
+from cronq.escape import escaped
 from cronq.host.bell import ring
 from cronq.tasks.routing import DEFAULT_QUEUE
 
@@ -19,69 +23,37 @@ if TYPE_CHECKING:
     from cronq.app import App
     from cronq.tasks.task import Task
 
+GONE = "{0} is paused, and is no task of this project: `cronq tasks resume {0}`"
 _SHOWN = ("timeout_s", "inline", "ack_first", "result_ttl_s", "unique", "debounce_s", "max_running", "rate", "isolated")
 
 
-@click.group("tasks", invoke_without_command=True)
-@config_option
-@click.pass_context
-def command(context: click.Context) -> None:
-    """List tasks, pause and resume them.
-
-    Without a command it lists them, as `cronq tasks list`.
-
-    Example: cronq tasks pause shop.tasks.send_mail
-    """
-    if context.invoked_subcommand is None:
-        context.invoke(show_all)
+command = Collection(
+    "tasks",
+    "List tasks, pause and resume them.",
+    example="cronq tasks pause shop.tasks.send_mail",
+    opened=lambda context: app_of(settings_with_file(context)),
+)
 
 
-@command.command("list")
+@command.has("list")
 @json_option
-@config_option
-@click.pass_context
-def show_all(context: click.Context, as_json: bool = False) -> None:
+def show_all(app: App, tell: Tell) -> None:
     """Show every task with its queue and the rules that are not the usual ones.
 
     Example: cronq tasks list --json
     """
-    app = app_of(settings_with_file(context))
     paused = _paused(app)
     found = [_facts(app, task, paused) for task in sorted(app.registry, key=lambda task: task.name)]
-    if as_json:
-        print_json(found)
-        return
-    rows = [("task", "queue", "attempts", "rules", ""), *map(_row, found)]
-    print_lines(table(rows, frozenset({2})))
-    for name in sorted(set(paused) - {facts["task"] for facts in found}):
-        say(f"{name} is paused, and is no task of this project: `cronq tasks resume {name}`")
+    gone = sorted(set(paused) - {facts["task"] for facts in found})
+    tell(_LISTING.of(found, [escaped(GONE.format(name)) for name in gone]))
 
 
-@command.command("pause")
-@click.argument("task")
-@config_option
-@click.pass_context
-def pause(context: click.Context, task: str) -> None:
-    """Let no message of TASK be taken. What runs, runs to its end; new messages are accepted and wait.
-
-    Example: cronq tasks pause shop.tasks.send_mail
-    """
-    app = app_of(settings_with_file(context))
+def _pause(app: App, task: str) -> None:
     _refuse_unknown(app, task)
     app.transport.pause_task(task, paused=True)
-    say(f"{task} is paused; `cronq tasks resume {task}` ends that")
 
 
-@command.command("resume")
-@click.argument("task")
-@config_option
-@click.pass_context
-def resume(context: click.Context, task: str) -> None:
-    """Let messages of TASK be taken again.
-
-    Example: cronq tasks resume shop.tasks.send_mail
-    """
-    app = app_of(settings_with_file(context))
+def _resume(app: App, task: str) -> str:
     if task not in _paused(app):
         _refuse_unknown(app, task)
     before = _blocked(app)
@@ -89,7 +61,12 @@ def resume(context: click.Context, task: str) -> None:
     freed = max(0, before - _blocked(app))
     for queue in known_queues(app.settings):
         ring(app.state.wake(queue))
-    say(f"{task} runs again, {count(freed, 'message')} had waited for that")
+    return f"runs again, {count(freed, 'message')} had waited for that"
+
+
+pauses = Pauses(command, "TASK", example="shop.tasks.send_mail")
+pauses.pause(_pause, "Let no message of TASK be taken.")
+pauses.resume(_resume, "Let messages of TASK be taken again.")
 
 
 def _paused(app: App) -> Sequence[str]:
@@ -125,16 +102,19 @@ def _facts(app: App, task: Task[..., Any], paused: Sequence[str]) -> dict[str, A
     }
 
 
-def _row(facts: dict[str, Any]) -> tuple[str, ...]:
-    rules = ", ".join(f"{name} = {_shown(value)}" for name, value in facts["rules"].items())
-    return (
-        facts["task"],
-        facts["queue"],
-        str(facts["max_attempts"] or "any"),
-        rules or "-",
-        "paused" if facts["paused"] else "",
-    )
+def _rules(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {_shown(value)}" for name, value in facts["rules"].items()) or "-"
 
 
 def _shown(value: object) -> str:
     return getattr(value, "__name__", None) or str(value)
+
+
+_LISTING: Listing[dict[str, Any]] = Listing(
+    dict,
+    Column("task", itemgetter("task")),
+    Column("queue", itemgetter("queue")),
+    Column("attempts", lambda facts: str(facts["max_attempts"] or "any"), is_right=True),
+    Column("rules", _rules),
+    Column("", lambda facts: "paused" if facts["paused"] else ""),
+)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.common import config_option, settings_of
+from cronq.cli.common import configured, settings_of
 from cronq.cli.text import count, say
 from cronq.cli.tick_road import attempt, make_supervisor, tick_once
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cronq.supervisor.tick import Supervisor
 
 
-@click.command("tick")
+@configured("tick")
 @click.option(
     "--wait",
     "mode",
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     "--run", "mode", flag_value="run", help="Consume in this process: for hosts that let cron start no other."
 )
 @click.option("--dry-run", "mode", flag_value="dry", help="Print what a tick would do now, and do nothing.")
-@config_option
-@click.pass_context
 def command(context: click.Context, mode: str | None) -> int:
     """Count consumers, rescue, scale, start what is missing, and exit.
 

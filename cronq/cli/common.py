@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import redirect_stdout
@@ -17,12 +16,12 @@ from cronq.errors import ConfigError, CronqError, UsageError
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from cronq.app import App
     from cronq.config.settings import Settings
 
-F = TypeVar("F", bound="Callable[..., Any]")
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 
 def duration(text: object) -> float:
@@ -50,9 +49,9 @@ def config_option(function: F) -> F:
     )(function)
 
 
-def json_option(function: F) -> F:
-    """Add `--json` to a command that prints data."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)
+def configured(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command that takes `--config`. It receives the context, of which `settings_of` knows what was given."""
+    return lambda function: config_option(click.command(name)(click.pass_context(function)))
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -97,18 +96,13 @@ def known_queues(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*served, *settings.inline.queues, *settings.queues]))
 
 
-def refuse_unknown_queues(given: Sequence[str], known: Sequence[str]) -> None:
-    """Raise UsageError for a queue that is not among those known: a new one by a slip of the pen helps nobody."""
-    for queue in given:
-        if queue not in known:
-            raise UsageError(
-                f"queue {queue!r}: there is none of that name; there are {escaped(', '.join(known)) or 'none yet'}"
-            )
-
-
-def print_json(data: object) -> None:
-    text = json.dumps(data, indent=2, default=str)
-    click.echo(text.replace("\x7f", "\\u007f"))  # the one control character that JSON lets pass
+def refuse_unknown(word: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UsageError for a name that is not among those known, which are queues or whatever `word` says."""
+    known = list(known)
+    for name in given:
+        if name not in known:
+            there = escaped(", ".join(known)) or "none yet"
+            raise UsageError(f"{word} {name!r}: there is none of that name; there are {there}")
 
 
 def _place(error: BaseException) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +18,12 @@ from cronq.namedtuple import NamedTuple
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cronq.app import App
     from cronq.messages.message import Record
 
-F = TypeVar("F", bound="Callable[..., Any]")
+Body = Callable[..., Any]
 
 PAGE = 500
 SHOWN = 50
@@ -41,53 +43,82 @@ class Filters(NamedTuple):
         return Selection(State.FAILED, self.queue, self.task, self.error_class, until)
 
 
-def filter_options(function: F) -> F:
-    """Add the filters to a command; it receives them as keywords that make a `Filters`."""
-    options = (
-        click.option("--task", help="Only messages of this task, by its whole name."),
-        click.option("--queue", help="Only messages of this queue."),
-        click.option(
-            "--error",
-            "error_class",
-            metavar="CLASS",
-            help="Only those that an exception of this class ended; also Killed, OutOfMemory, HostGone, Expired.",
-        ),
-        click.option("--older-than", "older_than_s", type=duration, help="Only what failed so long ago, such as 2h."),
-        click.option("--limit", type=click.IntRange(1), help="At most so many, the longest failed first."),
-    )
+class Choice(NamedTuple):
+    """Which failed messages a person means: those of these ids, those that pass the filters, or every one."""
+
+    ids: tuple[str, ...]
+    filters: Filters
+    everything: bool
+
+    def settled(self, app: App) -> list[str]:
+        """Return the ids of the messages meant. They are settled before anything is done to the first of them:
+
+        a message that fails again meanwhile is not met twice. Raises UsageError when it is not clear which are meant.
+        """
+        by_filters = any(value is not None for value in self.filters)
+        if self.ids and (by_filters or self.everything):
+            raise UsageError("give ids, or filters, not both")
+        if self.ids:
+            return [failed(app, one).message.id for one in dict.fromkeys(self.ids)]
+        if not by_filters and not self.everything:
+            raise UsageError("say which: ids, filters such as --task or --older-than, or --all")
+        return [one.message.id for one in records(app, self.filters.selection(time.time()), self.filters.limit)]
+
+
+ids_argument = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+
+
+def filter_options(function: Body) -> Body:
+    """Add the filters to a command, which receives them as `filters`."""
+    return _gathered("filters", Filters, _FILTERS, function)
+
+
+def choice_options(function: Body) -> Body:
+    """Add ids, the filters and `--all` to a command, which receives them as `choice`."""
+    everything = click.option("--all", "everything", is_flag=True, help="Every failed message.")
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+    return filter_options(_gathered("choice", Choice, [ids, everything], function))
+
+
+def _gathered(name: str, kind: Any, options: Sequence[Callable[[Body], Body]], function: Body) -> Body:
+    """Add options to a command, which receives them as one value of a kind whose fields are named like them."""
+
+    @wraps(function)
+    def gathered(*words: Any, **given: Any) -> Any:
+        value = kind(**{field: given.pop(field) for field in kind._fields})
+        return function(*words, **given, **{name: value})
+
+    body: Body = gathered
     for option in reversed(options):
-        function = option(function)
-    return function
+        body = option(body)
+    return body
 
 
-def pages(app: App, selection: Selection, limit: int | None = None) -> Iterator[list[Record]]:
-    """Return a selection page by page. A transport that was never used has none."""
+_FILTERS = (
+    click.option("--task", help="Only messages of this task, by its whole name."),
+    click.option("--queue", help="Only messages of this queue."),
+    click.option(
+        "--error",
+        "error_class",
+        metavar="CLASS",
+        help="Only those that an exception of this class ended; also Killed, OutOfMemory, HostGone, Expired.",
+    ),
+    click.option("--older-than", "older_than_s", type=duration, help="Only what failed so long ago, such as 2h."),
+    click.option("--limit", type=click.IntRange(1), help="At most so many, the longest failed first."),
+)
+
+
+def records(app: App, selection: Selection, limit: int | None = None) -> Iterator[Record]:
+    """Return a selection, read page by page. A transport that was never used has none."""
     left = limit
     while is_used(app.settings) and (left is None or left > 0):
         at_most = PAGE if left is None else min(PAGE, left)
         page = app.transport.select(selection._replace(at_most=at_most))
-        if page:
-            yield page
+        yield from page
         if len(page) < at_most:
             return
         selection = selection._replace(after=page[-1])
         left = None if left is None else left - len(page)
-
-
-def chosen(app: App, ids: Sequence[str], filters: Filters, everything: bool) -> list[str]:
-    """Return the ids of the failed messages meant. They are settled before anything is done to the first of them:
-
-    a message that fails again meanwhile is not met twice. Raises UsageError when it is not clear which are meant.
-    """
-    by_filters = any(value is not None for value in filters)
-    if ids and (by_filters or everything):
-        raise UsageError("give ids, or filters, not both")
-    if ids:
-        return [failed(app, one).message.id for one in dict.fromkeys(ids)]
-    if not by_filters and not everything:
-        raise UsageError("say which: ids, filters such as --task or --older-than, or --all")
-    found = pages(app, filters.selection(time.time()), filters.limit)
-    return [record.message.id for page in found for record in page]
 
 
 def known(app: App, message_id: str) -> Record:
@@ -96,6 +127,11 @@ def known(app: App, message_id: str) -> Record:
     if record is None:
         raise UsageError(f"there is no message {escaped(message_id)}: it is done and gone, or never was")
     return record
+
+
+def all_known(app: App, ids: Sequence[str]) -> list[Record]:
+    """Return the messages of these ids, each once. Raises UsageError before anything is done to the first of them."""
+    return [known(app, one) for one in dict.fromkeys(ids)]
 
 
 def failed(app: App, message_id: str) -> Record:

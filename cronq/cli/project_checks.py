@@ -1,0 +1,81 @@
+"""What `cronq check` looks at in the project: its App, and that what the configuration names is there."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from cronq.cli.common import app_of, known_queues
+from cronq.cli.findings import Error, Fact, Warned
+from cronq.cli.text import count
+from cronq.errors import CronqError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cronq.app import App
+    from cronq.cli.findings import Finding
+    from cronq.config.settings import Settings
+
+
+def project(settings: Settings) -> Iterator[Finding]:
+    """Import the project and return what is found in it. Raises ConfigError when that fails."""
+    app = app_of(settings)
+    tasks = list(app.registry)
+    yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
+    if not tasks:
+        yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
+    yield from _routes(settings)
+    yield from _lonely_tasks(settings, app)
+    yield from _schedules(app)
+    yield from _webhooks(app)
+
+
+def _routes(settings: Settings) -> Iterator[Finding]:
+    for dotted in settings.routing:
+        module, _, name = dotted.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module), name, None)
+        except ImportError as error:
+            yield Error(f"routing.{dotted!r}: {error}")
+        else:
+            if not isinstance(found, type):
+                yield Error(f"routing.{dotted!r}: there is no class {name} in {module}")
+
+
+def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
+    """A queue that nobody serves refuses messages: better told now than at the first enqueue."""
+    if settings.groups:
+        known = known_queues(settings)
+        for task in app.registry:
+            if task.options.queue is not None and task.options.queue not in known:
+                yield Error(
+                    f"task {task.name}: its queue {task.options.queue!r} is served by no group of [[consumers]]; "
+                    f"there are {', '.join(known)}"
+                )
+
+
+def _schedules(app: App) -> Iterator[Finding]:
+    from cronq.app.timetable import entries
+
+    found = entries(app)
+    if found:
+        yield Fact("schedules", ", ".join(one.name for one in found))
+    yield from (Error(one.refused) for one in found if one.refused is not None)
+
+
+def _webhooks(app: App) -> Iterator[Finding]:
+    """Say where each webhook's secret is, which is made now if need be: the receiver wants it before the first post."""
+    for webhook in app.settings.webhooks:
+        from cronq.webhook.delivery import secret_path, secrets_of
+
+        try:
+            secrets_of(app, webhook)
+            yield Fact(f"webhook {webhook.name}", f"secret in {secret_path(app, webhook)}")
+        except CronqError as error:
+            yield Error(f"webhooks.{webhook.name}.secret_file: {error}")
+        for task in webhook.tasks:
+            try:
+                app.registry.get(task)
+            except CronqError as error:
+                yield Error(f"webhooks.{webhook.name}.tasks: {error}")
