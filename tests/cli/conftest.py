@@ -88,6 +88,15 @@ class Shell:
         out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    def imports_click(self, *words: str, code: int) -> bool:
+        """Run a command, see that it ends with `code`, and tell whether it has imported click."""
+        look = f"from cronq.cli.entry import run; code = run({list(words)}); print(code, 'click' in sys.modules)"
+        argv = [sys.executable, "-c", f"import sys; {look}"]
+        done = subprocess.run(argv, cwd=self.home, env=self.environ, check=True, capture_output=True, text=True)
+        ended_with, imported = done.stdout.split()[-2:]
+        assert int(ended_with) == code, done.stdout + done.stderr
+        return imported == "True"
+
     def says(self, *words: str, code: int = 0) -> str:
         """Run a command, see that it ends with `code`, and return all that it printed."""
         done = self.run(*words)

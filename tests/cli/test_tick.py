@@ -1,0 +1,266 @@
+"""`cronq tick`: the road of cron and its other modes, what they do, print and return."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.waiting import has_ended, wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.cli.conftest import Shell
+
+MODES = ([], ["--wait"], ["--run"], ["--dry-run"])
+STAYING = 'time_limit = "1h"\n'
+"""A consumer does not leave by itself while a test looks at it."""
+
+
+@pytest.fixture
+def shop(shop: Shell) -> Shell:
+    shop.config.write_text('interval = "60s"\nmax_processes = 7\n' + shop.config.read_text() + STAYING)
+    return shop
+
+
+def log(shop: Shell) -> str:
+    return Path(shop.state.log).read_text()
+
+
+def consumer(shop: Shell) -> int:
+    """Wait until somebody consumes, and return the pid."""
+
+    def pid() -> int | None:
+        found = [one.live_note for one in shop.live() if one.live_note and one.live_note.state == "consuming"]
+        return found[0].holder.pid if found else None
+
+    return wait_until(pid)
+
+
+def silent(process: subprocess.Popen[str], code: int = 0) -> bool:
+    assert process.communicate(timeout=60) == ("", "")
+    return process.returncode == code
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the command", "behind it"])
+@pytest.mark.parametrize("option", [["--config", "cronq.toml"], ["--config=cronq.toml"]], ids=["apart", "in one"])
+def test_a_tick_starts_what_is_missing_and_is_silent(shop: Shell, before: bool, option: list[str]) -> None:
+    words = [*option, "tick"] if before else ["tick", *option]
+    assert shop.says(*words) == ""
+    assert consumer(shop)
+    assert log(shop).count("started a consumer for all") == 1
+
+
+def test_a_tick_starts_nothing_where_all_are_there(shop: Shell) -> None:
+    shop.says("tick")
+    consumer(shop)
+    assert shop.says("tick") == ""
+    assert log(shop).count("started a consumer") == 1
+
+
+def test_the_configuration_of_the_environment_is_ticked(shop: Shell) -> None:
+    shop.environ["CRONQ_CONFIG"] = str(shop.config)
+    assert shop.says("tick", "--dry-run") == shop.run("tick", "--dry-run", cwd="/").stdout
+    assert shop.run("tick", cwd="/").returncode == 0
+    assert consumer(shop)
+
+
+def test_a_dry_run_says_what_a_tick_would_do_and_does_nothing(shop: Shell) -> None:
+    said = "interval 60 s, at most 7 consumers in all\nall: 0 live, 1 wanted, 1 to start\n"
+    assert shop.says("tick", "--dry-run") == said
+    assert not shop.live()
+    assert not os.path.exists(shop.state.ticks)
+
+
+def test_a_dry_run_counts_who_is_there(shop: Shell) -> None:
+    shop.says("tick")
+    consumer(shop)
+    assert "all: 1 live, 1 wanted, 0 to start\n" in shop.says("tick", "--dry-run")
+
+
+def test_a_dry_run_says_what_a_dead_consumer_left_and_leaves_it_there(shop: Shell, busy: Path) -> None:
+    pid = consumer(shop)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: has_ended(pid))
+    for _ in range(2):
+        said = shop.says("tick", "--dry-run")
+        (rescue,) = [line for line in said.splitlines() if line.startswith("rescue 1 messages of ")]
+        assert f"/all.0/{pid}/" in rescue
+        assert "died while running it" in rescue
+
+
+def test_a_dry_run_says_who_hangs(shop: Shell) -> None:
+    tasks = shop.home / "shop" / "tasks.py"
+    tasks.write_text(tasks.read_text().replace('@app.task(queue="high")', '@app.task(queue="high", timeout_s=0.1)'))
+    tasks.write_text(
+        tasks.read_text().replace(
+            "    open(path", "    import signal\n    signal.pthread_sigmask(0, [14])\n    open(path"
+        )
+    )
+    shop.says("enqueue", "shop.tasks.until_there", str(shop.home / "end"))
+    shop.says("tick")
+    pid = consumer(shop)
+    said = wait_until(lambda: [one for one in shop.says("tick", "--dry-run").splitlines() if one.startswith("end ")])
+    assert f"/all.0/{pid}/" in said[0]
+    assert not has_ended(pid)
+
+
+def test_a_dry_run_names_slots_that_need_a_successor(shop: Shell) -> None:
+    shop.config.write_text(shop.config.read_text().replace(STAYING, 'time_limit = "60s"\n'))
+    shop.says("tick")
+    consumer(shop)
+    assert "all.0: start a successor\n" in shop.says("tick", "--dry-run")
+    assert len(shop.live()) == 1
+
+
+DAILY = '[schedule.daily]\ntask = "shop.tasks.add"\ncron = "0 0 * * *"\nargs = { a = 1 }\n'
+
+
+@pytest.mark.parametrize(
+    ("missed", "said"), [("all", "enqueue 2 messages"), ("skip", "drop the runs that were missed")]
+)
+def test_a_dry_run_names_schedules_that_are_due(shop: Shell, missed: str, said: str) -> None:
+    shop.config.write_text(shop.config.read_text() + DAILY + f'missed = "{missed}"\n')
+    shop.says("schedule")
+    with sqlite3.connect(f"{shop.state.path}/queue.db") as database:
+        database.execute("UPDATE schedules SET next_at = next_at - 2 * 86400")
+    database.close()
+    assert shop.says("tick", "--dry-run").endswith(f"schedule daily: {said}\n")
+    assert shop.ready("normal") == 0
+
+
+@pytest.mark.parametrize("spawn", ["exec", "fork"])
+def test_wait_stays_until_its_consumers_have_ended(shop: Shell, spawn: str) -> None:
+    shop.config.write_text(f'spawn = "{spawn}"\n' + shop.config.read_text())
+    waiting = shop.start("tick", "--wait")
+    pid = consumer(shop)
+    assert (pid == waiting.pid, waiting.poll()) == (False, None)
+    os.kill(pid, signal.SIGTERM)
+    assert silent(waiting)
+    assert has_ended(pid)
+
+
+def test_wait_does_not_wait_for_consumers_of_others(shop: Shell) -> None:
+    shop.says("tick")
+    pid = consumer(shop)
+    assert silent(shop.start("tick", "--wait"))
+    assert not has_ended(pid)
+
+
+def test_run_consumes_in_this_process_and_starts_no_other(shop: Shell) -> None:
+    running = shop.start("tick", "--run")
+    assert consumer(shop) == running.pid
+    shop.says("enqueue", "shop.tasks.add", "1")
+    wait_until(lambda: shop.ready("normal") == 0)
+    assert [one.pid for one in shop.live()] == [running.pid]
+    running.send_signal(signal.SIGTERM)
+    assert silent(running)
+
+
+def test_run_leaves_at_once_where_nobody_is_missing(shop: Shell) -> None:
+    shop.says("tick")
+    pid = consumer(shop)
+    assert silent(shop.start("tick", "--run"))
+    assert consumer(shop) == pid
+
+
+def test_run_succeeds_a_consumer_whose_time_comes(shop: Shell) -> None:
+    shop.config.write_text(shop.config.read_text().replace(STAYING, 'time_limit = "60s"\n'))
+    shop.says("tick")
+    pid = consumer(shop)
+    running = shop.start("tick", "--run")
+    wait_until(lambda: has_ended(pid))
+    assert consumer(shop) == running.pid
+
+
+def test_run_returns_how_its_consumer_ended(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("import nowhere_to_be_found\n")
+    done = shop.run("tick", "--run")
+    assert (done.returncode, "No module named 'nowhere_to_be_found'" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("mode", [["--wait"], ["--run"], []], ids=["wait", "run", "plain"])
+def test_nothing_is_started_while_a_stop_is_in_force(shop: Shell, mode: list[str]) -> None:
+    shop.says("stop", "--for", "1h")
+    assert silent(shop.start("tick", *mode))
+    assert not shop.live()
+
+
+@pytest.mark.parametrize("mode", MODES, ids=" ".join)
+def test_a_configuration_that_is_not_there_is_named(shop: Shell, mode: list[str]) -> None:
+    assert "gone.toml" in shop.says("tick", *mode, "--config", "gone.toml", code=2)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=" ".join)
+def test_without_any_configuration_it_says_how_to_give_one(shell: Shell, mode: list[str]) -> None:
+    text = shell.says("tick", *mode, code=2)
+    assert "there is no cronq.toml in" in text
+    assert "--config" in text
+
+
+@pytest.mark.parametrize("mode", MODES, ids=" ".join)
+def test_a_wrong_configuration_is_refused_with_every_mistake(shop: Shell, mode: list[str]) -> None:
+    shop.config.write_text("nonsense = 1\n" + shop.config.read_text().replace("max_processes = 7", "max_processes = 0"))
+    text = shop.says("tick", *mode, code=2)
+    assert "nonsense" in text
+    assert "max_processes" in text
+    assert not Path(shop.state.path).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--limit", "3"], "No such option '--limit'"),
+        (["--dry"], "No such option '--dry'"),
+        (["all"], "Got unexpected extra argument (all)"),
+        (["--wait=1"], "does not take a value"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_done(shop: Shell, words: list[str], said: str) -> None:
+    assert said in shop.says("tick", *words, code=2)
+    assert not Path(shop.state.path).exists()
+
+
+def test_help_names_every_option_and_ticks_not(shop: Shell) -> None:
+    text = shop.says("tick", "--help")
+    assert [one for one in ("--wait", "--run", "--dry-run", "--config") if f"  {one} " not in text] == []
+    assert not Path(shop.state.path).exists()
+
+
+def test_only_options_make_click_needed(shop: Shell) -> None:
+    """Asked when the queues have been made: sqlite-utils, which makes them, imports click itself."""
+    shop.says("tick")
+    consumer(shop)
+    assert not shop.imports_click("tick", "--config", "cronq.toml", code=0)
+    assert shop.imports_click("tick", "--dry-run", code=0)
+
+
+def test_the_last_of_two_configurations_is_ticked(shop: Shell) -> None:
+    """The short road knows one only: this is a plain tick that click reads."""
+    assert silent(shop.start("tick", "--config", "gone.toml", "--config", str(shop.config), cwd="/"))
+    assert consumer(shop)
+
+
+def test_a_problem_is_told_once_and_again_after_it_was_gone(shop: Shell) -> None:
+    shop.state.prepare()
+    database = Path(shop.state.path) / "queue.db"
+
+    def damaged() -> str:
+        database.write_text("this is no database" * 100)
+        database.chmod(0o600)
+        return shop.says("tick", code=1)
+
+    assert damaged().startswith("cronq tick: ")
+    assert damaged() == ""
+    database.unlink()
+    shop.says("tick")
+    consumer(shop)
+    shop.says("stop", "--for", "1h")
+    for path in database.parent.glob("queue.db*"):
+        path.unlink()
+    assert damaged().startswith("cronq tick: ")
