@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.waiting import has_ended, wait_until
@@ -134,15 +135,26 @@ def test_a_dry_run_names_schedules_that_are_due(shop: Shell, missed: str, said: 
     assert shop.ready("normal") == 0
 
 
+OTHER = '[[consumers]]\nname = "other"\nqueues = ["other"]\nautoscale = { min = 1, max = 1 }\n' + STAYING
+
+
 @pytest.mark.parametrize("spawn", ["exec", "fork"])
 def test_wait_stays_until_its_consumers_have_ended(shop: Shell, spawn: str) -> None:
-    shop.config.write_text(f'spawn = "{spawn}"\n' + shop.config.read_text())
+    """They are its own children, also where one would come out of the other by a fork."""
+    shop.config.write_text(f'spawn = "{spawn}"\n' + shop.config.read_text() + OTHER)
     waiting = shop.start("tick", "--wait")
-    pid = consumer(shop)
-    assert (pid == waiting.pid, waiting.poll()) == (False, None)
-    os.kill(pid, signal.SIGTERM)
+    pids = wait_until(
+        lambda: (
+            len(found := [one.pid for one in shop.live() if one.live_note and one.live_note.state == "consuming"]) == 2
+            and found
+        )
+    )
+    assert [psutil.Process(pid).ppid() for pid in pids] == [waiting.pid] * 2
+    assert waiting.poll() is None
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
     assert silent(waiting)
-    assert has_ended(pid)
+    assert [has_ended(pid) for pid in pids] == [True, True]
 
 
 def test_wait_does_not_wait_for_consumers_of_others(shop: Shell) -> None:
@@ -153,6 +165,11 @@ def test_wait_does_not_wait_for_consumers_of_others(shop: Shell) -> None:
 
 
 def test_run_consumes_in_this_process_and_starts_no_other(shop: Shell) -> None:
+    """An interpreter that only leaves a mark would be what others are started with."""
+    other = shop.bin / "python"
+    other.write_text(f"#!/bin/sh\ntouch {shop.home}/started\n")
+    other.chmod(0o755)
+    shop.config.write_text(f'python = "{other}"\n' + shop.config.read_text() + OTHER)
     running = shop.start("tick", "--run")
     assert consumer(shop) == running.pid
     shop.says("enqueue", "shop.tasks.add", "1")
@@ -160,6 +177,7 @@ def test_run_consumes_in_this_process_and_starts_no_other(shop: Shell) -> None:
     assert [one.pid for one in shop.live()] == [running.pid]
     running.send_signal(signal.SIGTERM)
     assert silent(running)
+    assert not (shop.home / "started").exists()
 
 
 def test_run_leaves_at_once_where_nobody_is_missing(shop: Shell) -> None:
