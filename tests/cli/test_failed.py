@@ -97,6 +97,20 @@ def test_list_can_be_filtered(shop: Shell, words: list[str]) -> None:
     assert [one["id"] for one in shop.json("failed", "list", *words)] == [wanted]
 
 
+def test_a_list_that_is_cut_says_so(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from cronq.cli import cmd_failed, commands
+
+    ids = [give_up(shop) for _ in range(3)]
+    monkeypatch.setattr(cmd_failed, "SHOWN", 2)
+    words = ["--config", str(shop.config), "failed", "list"]
+    _head, *rows, last = CliRunner().invoke(commands.cli, words).output.splitlines()
+    assert ([row.split()[0] for row in rows], last) == (ids[:2], "... and more: --limit shows more than 2")
+    assert len(CliRunner().invoke(commands.cli, [*words, "--limit", "2"]).output.splitlines()) == 3
+    assert len(CliRunner().invoke(commands.cli, [*words, "--limit", "3"]).output.splitlines()) == 4
+
+
 def test_what_failed_just_now_is_not_older_than_an_hour(shop: Shell) -> None:
     give_up(shop)
     assert shop.json("failed", "list", "--older-than", "1h") == []

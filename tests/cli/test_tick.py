@@ -282,3 +282,16 @@ def test_a_problem_is_told_once_and_again_after_it_was_gone(shop: Shell) -> None
     for path in database.parent.glob("queue.db*"):
         path.unlink()
     assert damaged().startswith("cronq tick: ")
+
+
+def test_a_problem_that_stays_is_told_every_hour(shop: Shell) -> None:
+    shop.state.prepare()
+    (shop.home / ".cronq" / "queue.db").write_text("this is no database" * 100)
+    first = shop.says("tick", code=1)
+    note = Path(shop.state.run) / "complaint"
+    told_at, _, told = note.read_text().partition(" ")
+    note.write_text(f"{int(told_at) - 3000} {told}")
+    assert shop.says("tick", code=1) == ""
+    assert note.read_text() == f"{int(told_at) - 3000} {told}"
+    note.write_text(f"{int(told_at) - 3600} {told}")
+    assert shop.says("tick", code=1) == first
