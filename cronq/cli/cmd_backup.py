@@ -25,4 +25,4 @@ def command(context: click.Context, file: str, tell: Tell) -> None:
     Example: cronq backup /home/ada/backups/shop.db
     """
     app = bare_app(settings_of(context))
-    tell(written(file, app.transport.backup(os.path.abspath(file))))
+    tell(written(file, app.backup(os.path.abspath(file))))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import configured, duration, settings_of
+from cronq.cli.limit_options import limit_options
 from cronq.config.kinds import refuse_bad_queue_names
 from cronq.errors import UsageError
 
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 @configured("consume")
 @click.argument("targets", metavar="[GROUP]...", nargs=-1)
 @click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
-@click.option("--limit", type=click.IntRange(1), help="Leave after so many messages.")
-@click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
-@click.option("--memory-limit", "memory_limit_mb", type=click.IntRange(8), help="Leave when larger than so many MB.")
-@click.option("--failure-limit", type=click.IntRange(1), help="Leave after so many failed attempts.")
+@limit_options
 @click.option("--sleep", "sleep_s", type=duration, help="Look again after so long when nothing wakes it.")
 @click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")
 def command(

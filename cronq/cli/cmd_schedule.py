@@ -30,10 +30,8 @@ NONE_YET = 'no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAM
 
 def _registered(context: click.Context) -> Registered:
     """Return the app and its schedules, those that no consumer has seen yet among them."""
-    from cronq.app.timetable import register
-
     app = app_of(settings_of(context))
-    return app, register(app)
+    return app, app.declarations.register()
 
 
 command = Collection(
@@ -119,7 +117,7 @@ def _run(app: App, one: StoredSchedule) -> Message:
         return run_now(app.installation, one)
     message = message_of(one, app.clock.now())
     with sending():
-        app.send([message])
+        app.enqueuer.send([message])
     return message
 
 
@@ -141,7 +139,7 @@ def _result(one: ScheduleStatus) -> str:
 
 
 _LISTING: Listing[ScheduleStatus] = Listing(
-    lambda one: one._asdict(),
+    lambda one: one.as_data(),
     Column("name", lambda one: one.name),
     Column("cron", _cron),
     Column("tz", lambda one: one.tz),

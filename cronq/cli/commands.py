@@ -17,14 +17,14 @@ from cronq.escape import escaped, escaped_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CHAPTERS = {
+CHAPTERS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "check", "crontab"),
     "Look and steer": ("status", "queues", "tasks", "schedule", "messages", "failed", "stop"),
     "Keep safe": ("backup", "restore"),
     "Work by hand": ("enqueue", "drain"),
     "What cron runs": ("tick", "consume"),
 }
-NAMES = tuple(name for names in CHAPTERS.values() for name in names)
+NAMES: tuple[str, ...] = tuple(name for names in CHAPTERS.values() for name in names)
 
 
 class Commands(click.Group):

@@ -11,7 +11,7 @@ from cronq.cli.text import count
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
-    from cronq.transports.base import Copy
+    from cronq.transports.abilities.copies import Copy
 
 copy_file = click.argument("file", type=click.Path(dir_okay=False))
 

@@ -56,9 +56,7 @@ def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
 
 
 def _schedules(app: App) -> Iterator[Finding]:
-    from cronq.app.timetable import entries
-
-    found = entries(app)
+    found = app.declarations.entries()
     if found:
         yield Fact("schedules", ", ".join(one.name for one in found))
     yield from (Error(one.refused) for one in found if one.refused is not None)
@@ -67,11 +65,11 @@ def _schedules(app: App) -> Iterator[Finding]:
 def _webhooks(app: App) -> Iterator[Finding]:
     """Say where each webhook's secret is, which is made now if need be: the receiver wants it before the first post."""
     for webhook in app.settings.webhooks:
-        from cronq.webhook.delivery import secret_path, secrets_of
+        from cronq.webhook.signing_secret import secret_path, secrets_of
 
         try:
-            secrets_of(app, webhook)
-            yield Fact(f"webhook {webhook.name}", f"secret in {secret_path(app, webhook)}")
+            secrets_of(app.state, webhook)
+            yield Fact(f"webhook {webhook.name}", f"secret in {secret_path(app.state, webhook)}")
         except CronqError as error:
             yield Error(f"webhooks.{webhook.name}.secret_file: {error}")
         for task in webhook.tasks:
