@@ -42,6 +42,7 @@ CLASSES = {
     "LowPriority": "likewise",
     "Sender": "a task's view of its app",
     "Refs": "a ref's view of its app",
+    "Opening": "what `app.outbox()` returns: an outbox is open inside it",
     "AsyncTask": "a task whose function is a coroutine",
     "TaskDecorator": "what `app.task` is, for type checkers above all",
     "TaskMaker": "likewise, when it was given options",

@@ -18,7 +18,7 @@ from cronq.app.writer import Writer
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.config.file import beside
-from cronq.messages.outbox import Outbox, opened
+from cronq.messages.outbox import Opening
 from cronq.tasks.decorator import TaskDecorator
 from cronq.tasks.options import Delivery, checked_names
 from cronq.tasks.task import Task
@@ -26,7 +26,6 @@ from cronq.transports.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from typing import Concatenate
 
     from cronq.app.declarations import Declarations
@@ -211,6 +210,11 @@ class App:
         """
         return self.enqueuer.post([message for one in calls for message in self.writer.written(one)])
 
+    async def adispatch(self, message: object, **delivery: Unpack[DeliveryOptions]) -> list[Ref[Any]]:
+        """As `dispatch`, for coroutines: their event loop goes on while the queue is waited for."""
+        wanted = Delivery(**checked_names(Delivery, delivery))
+        return await self.enqueuer.post_async(self.writer.dispatched(message, wanted), wanted.immediately)
+
     def enqueue_in(self, connection: object, *calls: Call[Any] | object) -> list[Ref[Any]]:
         """Put calls and message objects into their queues inside the caller's own transaction, on the same database.
 
@@ -225,12 +229,13 @@ class App:
         demanded(self.transport, SharedTransactions).enqueue_in(connection, messages)
         return self.enqueuer.refs.of(messages)
 
-    def outbox(self) -> AbstractContextManager[Outbox]:
+    def outbox(self) -> Opening:
         """Hold messages back: sent together at the end of the `with` block, dropped when an exception leaves it.
 
-        `@app.outbox()` above a function, say a click command, does so for every call of it.
+        `@app.outbox()` above a function, say a click command, does so for every call of it; in a coroutine,
+        `async with app.outbox():` lets the event loop go on while the queue is waited for.
         """
-        return opened(self.enqueuer.send)
+        return Opening(self.enqueuer.send, self.enqueuer.thread.run)
 
     def wake(self, queues: Iterable[str]) -> None:
         """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""
@@ -320,4 +325,7 @@ class App:
         from cronq.consumer.runner import Runner
 
         runner = Runner(self.runner_tasks(), self.clock, survives=())
-        run_here(runner, transport, self.settings.failures_keep_s, self.enqueuer.announce)
+        try:
+            run_here(runner, transport, self.settings.failures_keep_s, self.enqueuer.announce)
+        finally:
+            runner.close()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from cronq.app.asynchronous import OneThread
 from cronq.app.refs import AppRefs
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.messages.outbox import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from cronq.app.writer import Writer
     from cronq.messages.message import Message
     from cronq.tasks.options import Delivery
     from cronq.tasks.ref import Ref
-    from cronq.tasks.task import Task
+    from cronq.tasks.task import Pairs, Task
     from cronq.transports.installation import Installation
     from cronq.transports.sync import SyncTransport
 
@@ -28,13 +29,24 @@ class Enqueuer:
         self._installation = installation
         self._writer = writer
         self._run_here = run_here
+        self.thread: OneThread = OneThread()
         self.refs: AppRefs = AppRefs(writer.definitions)
 
-    def send_calls(
-        self, task: Task[..., Any], calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]], delivery: Delivery
-    ) -> list[Ref[Any]]:
+    def send_calls(self, task: Task[..., Any], calls: Pairs, delivery: Delivery) -> list[Ref[Any]]:
         """Write calls of a task as messages and put them into its queue. The tasks' own methods end here."""
         return self.post(self._writer.messages(task, calls, delivery), delivery.immediately)
+
+    async def send_calls_async(self, task: Task[..., Any], calls: Pairs, delivery: Delivery) -> list[Ref[Any]]:
+        """As `send_calls`; an event loop goes on while the queue is waited for."""
+        return await self.post_async(self._writer.messages(task, calls, delivery), delivery.immediately)
+
+    async def post_async(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
+        """As `post`; an event loop goes on while the queue is waited for."""
+        outbox = None if immediately else hold(messages, self.send)
+        refs = self.refs.of(messages, outbox)
+        if outbox is None:
+            await self.thread.run(lambda: self.send(messages))
+        return refs
 
     def post(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
         """Put messages into the open outbox, or send them if there is none."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from cronq.errors import UsageError
 from cronq.tasks.options import options_of
 from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority, queue_of_class
-from cronq.tasks.task import Task, name_of
+from cronq.tasks.task import AsyncTask, Task, is_coroutine_function, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,8 @@ class Said(NamedTuple):
 
 def plain_task(function: Callable[P, R], said: Said, sender: Sender) -> Task[P, R]:
     """Make a function a task. Raises UsageError."""
-    return Task(function, said.name or name_of(function), options_of(function, said.options), sender)
+    kind = AsyncTask if is_coroutine_function(function) else Task
+    return kind(function, said.name or name_of(function), options_of(function, said.options), sender)
 
 
 def handler_task(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq.cli.common import app_of, configured, duration, settings_of
-from cronq.cli.sending import refuse_to_lose, sending
+from cronq.cli.direct_enqueue import refuse_to_lose, sending
 from cronq.cli.text import say
 from cronq.errors import UsageError
 

@@ -12,7 +12,7 @@ from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import known_queues, refuse_unknown
 from cronq.cli.database import database_of, is_used
-from cronq.cli.listing import Column, Listing
+from cronq.cli.lists import Column, Listing
 from cronq.cli.pauses import Pauses
 from cronq.cli.text import ago, count, say, span
 from cronq.errors import UsageError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cronq.cli.answer import Tell, json_option
 from cronq.cli.common import bare_app, configured, settings_of
-from cronq.cli.copies import copy_file, put_back
+from cronq.cli.copy_text import copy_file, put_back
 
 if TYPE_CHECKING:
     import click

@@ -9,8 +9,8 @@ import click
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import app_of, refuse_unknown, settings_of
-from cronq.cli.listing import Column, Listing
-from cronq.cli.sending import refuse_to_lose, sending
+from cronq.cli.direct_enqueue import refuse_to_lose, sending
+from cronq.cli.lists import Column, Listing
 from cronq.cli.text import at_zoned, count, red, say
 from cronq.errors import CronqError
 from cronq.escape import escaped

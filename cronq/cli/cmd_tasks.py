@@ -9,7 +9,7 @@ from cronq.cli.answer import Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import app_of, known_queues, settings_with_file
 from cronq.cli.database import is_used
-from cronq.cli.listing import Column, Listing
+from cronq.cli.lists import Column, Listing
 from cronq.cli.pauses import Pauses
 from cronq.cli.text import count
 from cronq.errors import UnknownTaskError, UsageError

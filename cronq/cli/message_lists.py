@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cronq.cli.listing import Column, Listing
+from cronq.cli.lists import Column, Listing
 from cronq.cli.text import span
 from cronq.escape import escaped
 from cronq.messages.ids import enqueued_at

@@ -7,7 +7,7 @@ consumer of an older release, and which projects give to faulthandler.
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cronq.errors import TaskStopped, TaskTimeout
 
@@ -18,10 +18,23 @@ if TYPE_CHECKING:
     from cronq.clock import Clock
 
 _AGAIN_S = 0.05
+INSIST_AFTER_S = 2.0  # for a coroutine that does not come to its next await
+
+Interrupt: TypeAlias = "Callable[[BaseException], bool]"
+
+
+def not_interrupted(error: BaseException) -> bool:
+    """Nothing but the exception itself ends what runs."""
+    return False
 
 
 class Timer(Protocol):
-    """What a consumer needs to bound an attempt in time."""
+    """What a consumer needs to bound an attempt in time.
+
+    `interrupt` is told first and answers whether it will see to the end; otherwise the exception is raised.
+    """
+
+    interrupt: Interrupt
 
     def start(self, timeout_s: float | None) -> None:
         """Raise TaskTimeout in the running task after `timeout_s`."""
@@ -32,6 +45,8 @@ class Timer(Protocol):
 
 class NoTimer:
     """Where signals belong to somebody else (inside a web server), timeouts are not enforced."""
+
+    interrupt: Interrupt = staticmethod(not_interrupted)
 
     def start(self, timeout_s: float | None) -> None:
         """Nothing to start."""
@@ -55,6 +70,9 @@ class Alarm:
         self._share_at: float | None = None
         self._timeout_at: float | None = None
         self._timeout_s = 0.0
+        self._insist_at: float | None = None
+        self._ending: BaseException | None = None
+        self.interrupt: Interrupt = not_interrupted
         signal.signal(signal.SIGALRM, self._ring)
 
     def share_after(self, seconds: float | None, share: Callable[[], bool]) -> None:
@@ -77,12 +95,12 @@ class Alarm:
 
     def stop(self) -> None:
         self._is_on = False
-        if self._timeout_at is not None:
-            self._timeout_at = None
+        if self._timeout_at is not None or self._insist_at is not None:
+            self._timeout_at = self._insist_at = None
             self._set()
 
     def _set(self) -> None:
-        due = [at for at in (self._share_at, self._timeout_at, self._look_at) if at is not None]
+        due = [at for at in (self._share_at, self._timeout_at, self._look_at, self._insist_at) if at is not None]
         signal.setitimer(signal.ITIMER_REAL, max(0.001, min(due) - self._clock.monotonic()) if due else 0)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
@@ -96,6 +114,16 @@ class Alarm:
         self._look_at = now + stop_in if stop_in else None
         self._set()
         if timed_out:
-            raise TaskTimeout(f"took longer than its timeout of {self._timeout_s:g} s")
-        if stop_in == 0 and self._is_on:
-            raise TaskStopped("somebody asked for its end")
+            self._end(TaskTimeout(f"took longer than its timeout of {self._timeout_s:g} s"), now)
+        elif stop_in == 0 and self._is_on:
+            self._end(TaskStopped("somebody asked for its end"), now)
+        elif self._ending is not None and self._insist_at is not None and self._insist_at <= now:
+            self._insist_at = None
+            raise self._ending
+
+    def _end(self, error: BaseException, now: float) -> None:
+        """End what runs: by a word, and by force when that is not heard in time."""
+        if not self.interrupt(error):
+            raise error
+        self._ending, self._insist_at = error, now + INSIST_AFTER_S
+        self._set()

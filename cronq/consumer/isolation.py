@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.clock import Clock
-    from cronq.consumer.alarm import Timer
+    from cronq.consumer.alarm import Interrupt, Timer
     from cronq.consumer.stops import Stops
     from cronq.consumer.watch import Ended
     from cronq.messages.attempts import Cause
@@ -124,6 +124,14 @@ class Bounds:
     def __init__(self, clock: Clock, memory_mb: int | None, stop_in: Callable[[], float | None] = lambda: None) -> None:
         self._alarm = Alarm(clock, stop_in)
         self._memory_mb = memory_mb
+
+    @property
+    def interrupt(self) -> Interrupt:
+        return self._alarm.interrupt
+
+    @interrupt.setter
+    def interrupt(self, interrupt: Interrupt) -> None:
+        self._alarm.interrupt = interrupt
 
     def start(self, timeout_s: float | None) -> None:
         self._alarm.start(timeout_s)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cronq.consumer import hooks
+from cronq.consumer.alarm import not_interrupted
 from cronq.consumer.outcomes import cause_of, failed, goes_on, succeeded
 from cronq.consumer.run_times import Durations
 from cronq.consumer.slices import ending_in_time, last_look
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.consumer.alarm import Timer
+    from cronq.consumer.event_loop import EventLoop
     from cronq.consumer.runnable import Runnable, Tasks
     from cronq.messages.attempts import Cause
     from cronq.messages.message import Fail, Message, Outcome, Release
@@ -90,6 +93,29 @@ class LocalAttempts:
     def failed(self, message: Message, task: Task[..., Any], error: BaseException, cause: Cause) -> Release | Fail:
         """Return the outcome of an attempt that ended in `error`."""
         return failed(message, task, error, cause, self._tasks.policy(task, message.queue))
+
+    def awaiting(self, function: Callable[..., Any]) -> Callable[..., object]:
+        """Return what runs a coroutine function to its end, by the loop of this process."""
+
+        def run(*args: object, **kwargs: object) -> object:
+            self.timer.interrupt = self._loop.interrupt
+            try:
+                return self._loop.run(function(*args, **kwargs))
+            finally:
+                self.timer.interrupt = not_interrupted
+
+        return run
+
+    @cached_property
+    def _loop(self) -> EventLoop:
+        from cronq.consumer.event_loop import EventLoop  # asyncio: 30 ms that most consumers do not need
+
+        return EventLoop()
+
+    def close(self) -> None:
+        """End the loop, if there was one."""
+        if "_loop" in self.__dict__:
+            self._loop.close()
 
     def disconnect(self) -> None:
         """Have the project close its connections, if anything has run since it last did."""

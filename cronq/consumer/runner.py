@@ -78,7 +78,12 @@ class Runner:
         except (UnknownTaskError, BodyError, UsageError) as error:
             return concluded(Fail(message, str(error), cause_of(error)))
         confinement = self._tasks.confinement(task, message.queue) if self._isolated else None
-        return Runnable(task, args, kwargs, self._tasks.timeout_s(task, message.queue), task.run, confinement)
+        run = self._local.awaiting(task.run) if task.is_coroutine else task.run
+        return Runnable(task, args, kwargs, self._tasks.timeout_s(task, message.queue), run, confinement)
+
+    def close(self) -> None:
+        """End what asynchronous tasks have left running."""
+        self._local.close()
 
     def _body(self, message: Message) -> bytes:
         if message.waits_for is None or not message.follow:

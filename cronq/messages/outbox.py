@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from cronq.events import emit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from typing import Self
 
     from cronq.messages.message import Message
+
+    Send = Callable[[list[Message]], None]
 
 HELD, DROPPED = "held", "dropped"
 
@@ -86,22 +88,40 @@ def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> Outb
     return outbox
 
 
-@contextmanager
-def opened(send: Callable[[list[Message]], None]) -> Iterator[Outbox]:
-    """Hold messages back; send them in one transaction at the end, drop them when an exception passes.
+class Opening(ContextDecorator):
+    """`with`, `async with`, or a decorator: holds messages back, and sends them in one transaction at the end.
 
-    `sys.exit()` and click's `Exit` with code 0 are how a command ends well: their messages are sent.
+    When an exception passes they are dropped; `sys.exit()` and click's `Exit` with code 0 are how a command ends well.
+    `settled` settles an outbox where an event loop runs that must not wait for the queue.
     """
-    outbox = Outbox().open(send)
-    has_failed = False
-    try:
-        yield outbox
-    except BaseException as error:
-        has_failed = not _ends_well(error)
-        raise
-    finally:
+
+    def __init__(self, send: Send, settled: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
+        self._send = send
+        self._settled = settled
+        self._open: list[Outbox] = []
+
+    def __enter__(self) -> Outbox:
+        self._open.append(Outbox().open(self._send))
+        return self._open[-1]
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._closed().settle(_has_failed(error))
+
+    async def __aenter__(self) -> Outbox:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        outbox = self._closed()
+        await self._settled(lambda: outbox.settle(_has_failed(error)))
+
+    def _closed(self) -> Outbox:
+        outbox = self._open.pop()
         outbox.close()
-        outbox.settle(has_failed)
+        return outbox
+
+
+def _has_failed(error: BaseException | None) -> bool:
+    return error is not None and not _ends_well(error)
 
 
 def _ends_well(error: BaseException) -> bool:

@@ -210,9 +210,10 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     reason, code = _run(crew)
     done = crew.tally
     emit("consumer_stopped", slot=slot.name, reason=reason, messages=done.messages, failures=done.failures)
-    _remember(site.state, crew.durations)
+    _remember(site.state, crew.runner.durations)
     slot.leave(reason, BROKEN if code else LEFT)
     _exit_soon()
+    crew.runner.close()
     return code
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cronq.app.application import App
     from cronq.config.settings import Group, Settings
     from cronq.consumer.limits import Limit
-    from cronq.consumer.run_times import Durations
     from cronq.host.state_dir import StateDir
     from cronq.supervisor.slots import Slot
 
@@ -38,7 +37,7 @@ class Crew(NamedTuple):
 
     consumer: Consumer
     tally: Tally
-    durations: Durations
+    runner: Runner
 
 
 class Shift(NamedTuple):
@@ -86,7 +85,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
-    return Crew(consumer, tally, runner.durations)
+    return Crew(consumer, tally, runner)
 
 
 def stops_of(app: App, holder: str, is_leaving: Callable[[], bool] = lambda: False) -> Stops:

@@ -92,13 +92,19 @@ class _Drain:
         left_s = deadline - self._app.clock.monotonic()
         if left_s <= 0:
             return "no time left"
-        consumer = self._consumer(deadline, left_s)
+        runner = self._runner(deadline)
+        consumer = self._consumer(runner, deadline, left_s)
         try:
             return consumer.run()
         finally:
             self._position = consumer.position
+            runner.close()
 
-    def _consumer(self, deadline: float, left_s: float) -> Consumer:
+    def _runner(self, deadline: float) -> Runner:
+        stops = stops_of(self._app, self._slot.holder)
+        return Runner(self._app.runner_tasks(), self._app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
+
+    def _consumer(self, runner: Runner, deadline: float, left_s: float) -> Consumer:
         app, inline = self._app, self._app.settings.inline
         limits: list[Limit] = [
             TimeLimit(deadline, app.clock),
@@ -115,8 +121,6 @@ class _Drain:
             followed=app.enqueuer.announce,
             first_position=self._position,
         )
-        stops = stops_of(app, self._slot.holder)
-        runner = Runner(app.runner_tasks(), app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
         duty = Duty(inline_queues(app.settings), lapse_s(app), True, _unfit(app, left_s), app.definitions.rates())
         return Consumer(app.transport, runner, duty, self._slot, conditions)
 

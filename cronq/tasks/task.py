@@ -8,7 +8,7 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from cronq.errors import UsageError
-from cronq.tasks.context import Context
+from cronq.tasks.context import CURRENT, Context
 from cronq.tasks.options import NOTHING_ASKED, Delivery
 from cronq.tasks.terms import Asked, asked, check_names
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cronq.tasks.ref import Ref
     from cronq.tasks.terms import Key, Unique
 
-_NOT_RUN_BY_CALLING = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator (inspect.CO_...)
+_GENERATOR = 0x20 | 0x200  # plain or asynchronous (inspect.CO_...)
+_COROUTINE = 0x80
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,11 +55,17 @@ class Call(Generic[R]):
         """Put the call into its queue and return its Ref. Raises as `Task.enqueue`."""
         return self.task.enqueue_as(self.delivery, [(self.args, self.kwargs)])[0]
 
+    async def aenqueue(self) -> Ref[R]:
+        """As `enqueue`, for coroutines: their event loop goes on while the queue is waited for."""
+        return (await self.task.aenqueue_as(self.delivery, [(self.args, self.kwargs)]))[0]
+
 
 class Sender(Protocol):
     """What a task needs of its app."""
 
     def send_calls(self, task: Task[..., Any], calls: Pairs, delivery: Delivery) -> list[Ref[Any]]: ...
+
+    async def send_calls_async(self, task: Task[..., Any], calls: Pairs, delivery: Delivery) -> list[Ref[Any]]: ...
 
 
 class Task(Generic[P, R]):
@@ -70,13 +77,10 @@ class Task(Generic[P, R]):
 
     gather: int = 0
     wait_s: float = 0.0
+    is_coroutine: bool = False
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, sender: Sender) -> None:
-        if getattr(getattr(function, "__code__", None), "co_flags", 0) & _NOT_RUN_BY_CALLING:
-            raise UsageError(
-                f"task {name}: a call of an async or generator function runs nothing: make it a plain function, "
-                f"which may use asyncio.run()"
-            )
+        _refuse_what_a_call_does_not_run(name, function, self.is_coroutine)
         update_wrapper(self, function)
         self.function = function
         self.run: Callable[..., object] = function
@@ -104,7 +108,31 @@ class Task(Generic[P, R]):
         return asked(delivery.unique, None, delivery.debounce_s).or_else(self._asked)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
+        if self._context_at is None or any(isinstance(one, Context) for one in (*args, *kwargs.values())):
+            return self.function(*args, **kwargs)
+        index, name = self._context_at
+        if index < len(args):
+            return self.function(*args[:index], CURRENT, *args[index:], **kwargs)  # type: ignore[arg-type, return-value, unused-ignore]  # as ParamSpec cannot say
+        return self.function(*args, **{**kwargs, name: CURRENT})  # type: ignore[arg-type]  # likewise
+
+    @cached_property
+    def _context_at(self) -> tuple[int, str] | None:
+        """Where the function takes a Context that has no default: callers leave it out."""
+        import inspect
+
+        from cronq.tasks.codec import hints_of
+
+        if not getattr(self.function, "__annotations__", None):
+            return None
+        try:
+            hints = hints_of(self.name, self.function)
+        except UsageError:  # said when it is enqueued; here and now it is a plain call
+            return None
+        parameters = list(inspect.signature(self.function).parameters.values())
+        for index, one in enumerate(parameters):
+            if hints.get(one.name) is Context and one.default is one.empty:
+                return (len(parameters) if one.kind is one.KEYWORD_ONLY else index), one.name
+        return None
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
@@ -116,6 +144,10 @@ class Task(Generic[P, R]):
         """
         return self._sender.send_calls(self, [(args, kwargs)], NOTHING_ASKED)[0]
 
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+        """As `enqueue`, for coroutines: their event loop goes on while the queue is waited for."""
+        return (await self._sender.send_calls_async(self, [(args, kwargs)], NOTHING_ASKED))[0]
+
     def enqueue_many(self, calls: Pairs) -> list[Ref[R]]:
         """Put many calls, given as pairs of args and kwargs, into the queue in one transaction: all or none."""
         return self._sender.send_calls(self, calls, NOTHING_ASKED)
@@ -123,6 +155,10 @@ class Task(Generic[P, R]):
     def enqueue_as(self, delivery: Delivery, calls: Pairs) -> list[Ref[R]]:
         """Put calls into the queue as `delivery` says: what `using(...)` and calls come to."""
         return self._sender.send_calls(self, calls, delivery)
+
+    async def aenqueue_as(self, delivery: Delivery, calls: Pairs) -> list[Ref[R]]:
+        """As `enqueue_as`, for coroutines."""
+        return await self._sender.send_calls_async(self, calls, delivery)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Return a call as a value, for `app.enqueue`, `app.chain`, `app.group` and `app.enqueue_in`.
@@ -166,6 +202,10 @@ class Prepared(Generic[P, R]):
         """As `Task.enqueue`."""
         return self._task.enqueue_as(self._delivery, [(args, kwargs)])[0]
 
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+        """As `Task.aenqueue`."""
+        return (await self._task.aenqueue_as(self._delivery, [(args, kwargs)]))[0]
+
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """As `Task.call`."""
         return Call(self._task, args, kwargs, self._delivery)
@@ -176,10 +216,28 @@ class Prepared(Generic[P, R]):
 
 
 class AsyncTask(Task[P, R]):
-    """A task whose function is a coroutine: a plain call of it is awaited."""
+    """A task whose function is a coroutine: consumers run it in an event loop, and a plain call of it is awaited."""
+
+    is_coroutine: bool = True
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # awaited
-        return self.function(*args, **kwargs)  # type: ignore[return-value]  # R is what comes of awaiting it
+        return super().__call__(*args, **kwargs)  # type: ignore[return-value]  # R is what comes of awaiting it
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Tell whether a call of it returns a coroutine, as far as can be seen."""
+    return bool(_flags(function) & _COROUTINE)
+
+
+def _refuse_what_a_call_does_not_run(name: str, function: Callable[..., object], may_be_coroutine: bool) -> None:
+    if _flags(function) & _GENERATOR:
+        raise UsageError(f"task {name}: a call of a generator function runs nothing: make it a plain function")
+    if is_coroutine_function(function) and not may_be_coroutine:
+        raise UsageError(f"task {name}: a batch task cannot be a coroutine: make it a plain function")
+
+
+def _flags(function: Callable[..., object]) -> int:
+    return int(getattr(getattr(function, "__code__", None), "co_flags", 0))
 
 
 def _callback(name: str, given: Callable[..., object] | None) -> Task[..., Any] | None:

@@ -131,7 +131,10 @@ class Box(Records):
         conditions = Conditions(leaving, tally, NoRest(), self._clock, BatchSize(most=1), followed=self._announce)
         runner = Runner(self._tasks(), self._clock)
         duty = Duty(self._queues(), lapse_s=0.0, stop_when_empty=True)
-        Consumer(self._transport, runner, duty, NoPost(), conditions).run()
+        try:
+            Consumer(self._transport, runner, duty, NoPost(), conditions).run()
+        finally:
+            runner.close()
         return tally.messages
 
     def _queues(self) -> Sequence[str]:

@@ -170,7 +170,7 @@ def test_time_limit_leaves_after_so_long(shop: Shell) -> None:
 
 def test_memory_limit_leaves_when_larger(shop: Shell) -> None:
     enqueue(shop, "normal")
-    assert "memory limit reached" in ended(shop, "all", "--memory-limit", "8", "--stop-when-empty")
+    assert "memory limit reached" in ended(shop, "all", "--memory-limit", "16", "--stop-when-empty")
     assert "of 8 MB" in log(shop)
 
 
@@ -213,9 +213,9 @@ def test_an_unknown_group_is_refused_with_those_there_are(shop: Shell, words: li
     [
         (["all", "--queue", "high"], "give a group or --queue, not both"),
         (["--queue", "a b"], "--queue: "),
-        (["--limit", "0"], "'--limit': 0 is not in the range"),
-        (["--failure-limit", "no"], "'--failure-limit': 'no' is not a valid integer"),
-        (["--memory-limit", "7"], "'--memory-limit': 7 is not in the range"),
+        (["--limit", "0"], "'--limit': 0 must be a whole number from 1"),
+        (["--failure-limit", "no"], "'--failure-limit': no must be a whole number from 1"),
+        (["--memory-limit", "7"], "'--memory-limit': 7 must be a whole number from 16"),
         (["--time-limit", "soon"], "'--time-limit': "),
         (["--sleep", "soon"], "'--sleep': "),
         (["all", "--wait"], "No such option '--wait'"),
