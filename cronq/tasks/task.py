@@ -8,7 +8,7 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from cronq.errors import UsageError
-from cronq.tasks.context import CURRENT, Context
+from cronq.tasks.context import Context
 from cronq.tasks.options import NOTHING_ASKED, Delivery
 from cronq.tasks.terms import Asked, asked, check_names
 
@@ -108,31 +108,18 @@ class Task(Generic[P, R]):
         return asked(delivery.unique, None, delivery.debounce_s).or_else(self._asked)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if self._context_at is None or any(isinstance(one, Context) for one in (*args, *kwargs.values())):
+        if not self._may_take_context:
             return self.function(*args, **kwargs)
-        index, name = self._context_at
-        if index < len(args):
-            return self.function(*args[:index], CURRENT, *args[index:], **kwargs)  # type: ignore[arg-type, return-value, unused-ignore]  # as ParamSpec cannot say
-        return self.function(*args, **{**kwargs, name: CURRENT})  # type: ignore[arg-type]  # likewise
+        from cronq.tasks.plain_call import with_context
+
+        filled = with_context(self.function, args, kwargs)
+        return self.function(*filled.args, **filled.kwargs)
 
     @cached_property
-    def _context_at(self) -> tuple[int, str] | None:
-        """Where the function takes a Context that has no default: callers leave it out."""
-        import inspect
-
-        from cronq.tasks.codec import hints_of
-
-        if not getattr(self.function, "__annotations__", None):
-            return None
-        try:
-            hints = hints_of(self.name, self.function)
-        except UsageError:  # said when it is enqueued; here and now it is a plain call
-            return None
-        parameters = list(inspect.signature(self.function).parameters.values())
-        for index, one in enumerate(parameters):
-            if hints.get(one.name) is Context and one.default is one.empty:
-                return (len(parameters) if one.kind is one.KEYWORD_ONLY else index), one.name
-        return None
+    def _may_take_context(self) -> bool:
+        """Whether to look closer: annotations are text, or the class itself."""
+        annotations = getattr(self.function, "__annotations__", {})
+        return any("Context" in str(annotation) for annotation in annotations.values())
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"

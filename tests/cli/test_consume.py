@@ -171,7 +171,7 @@ def test_time_limit_leaves_after_so_long(shop: Shell) -> None:
 def test_memory_limit_leaves_when_larger(shop: Shell) -> None:
     enqueue(shop, "normal")
     assert "memory limit reached" in ended(shop, "all", "--memory-limit", "16", "--stop-when-empty")
-    assert "of 8 MB" in log(shop)
+    assert "of 16 MB" in log(shop)
 
 
 def test_sleep_looks_again_though_nothing_wakes_it(shop: Shell) -> None:

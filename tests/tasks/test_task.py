@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from cronq import ArgumentError, GiveUp, Retry, UsageError
+from cronq import CURRENT, ArgumentError, Context, GiveUp, Retry, UsageError
 from cronq.config.settings import Queue
 from cronq.errors import NoResult, UnknownTaskError
 from cronq.tasks.options import Delivery, Options, with_queue_settings
@@ -154,9 +154,6 @@ def test_a_queue_changes_only_what_it_names(changes, most, expected):
     assert with_queue_settings(Retry(3, delay_s=5), changes, most) == expected
 
 
-async def wait_for(to: str) -> None: ...
-
-
 def each(to: str):
     yield to
 
@@ -165,9 +162,9 @@ async def each_later(to: str):
     yield to
 
 
-@pytest.mark.parametrize("function", [wait_for, each, each_later])
+@pytest.mark.parametrize("function", [each, each_later])
 def test_a_function_that_a_call_does_not_run_is_refused(app, function):
-    with pytest.raises(UsageError, match=f"{function.__name__}: a call of an async or generator function runs nothing"):
+    with pytest.raises(UsageError, match=f"{function.__name__}: a call of a generator function runs nothing"):
         app.task(function)
 
 
@@ -406,3 +403,41 @@ def test_an_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'cronq' has no attribute 'Job'"):
         cronq.Job  # noqa: B018
     assert all(getattr(cronq, name) for name in cronq.__all__)
+
+
+def test_a_plain_call_leaves_the_context_out_as_callers_do(app):
+    def leading(context: Context, a: int = 1, *, b: int = 2) -> tuple[int, int, int]:
+        return a, b, context.attempt
+
+    def trailing(a: int, context: Context) -> tuple[int, int]:
+        return a, context.attempt
+
+    def by_name(a: int, *, context: Context) -> tuple[int, int]:
+        return a, context.attempt
+
+    def defaulted(a: int, context: Context = CURRENT) -> tuple[int, int]:
+        return a, context.attempt
+
+    third = Context.for_test(attempt=3)
+    first = app.task(name="shop.leading")(leading)
+    assert [first(), first(7), first(a=7, b=8), first(third, 7)] == [(1, 2, 1), (7, 2, 1), (7, 8, 1), (7, 2, 3)]
+    assert app.task(name="shop.trailing")(trailing)(7) == (7, 1)
+    assert app.task(name="shop.by_name")(by_name)(7) == (7, 1)
+    assert app.task(name="shop.by_name")(by_name)(7, context=third) == (7, 3)
+    assert app.task(name="shop.defaulted")(defaulted)(7) == (7, 1)
+
+
+def test_what_stands_in_for_a_context_is_passed_on(app):
+    def look(context: Context) -> object:
+        return context
+
+    assert app.task(name="shop.look")(look)("a stand-in") == "a stand-in"
+    assert app.task(name="shop.look")(look)() is CURRENT
+
+
+def test_a_context_for_a_test_is_what_the_test_says():
+    context = Context.for_test(
+        task="shop.x", attempt=2, headers={"user": "ada"}, cursor=[7], should_stop=True, deadline=5.0
+    )
+    assert (context.task, context.attempt, context.headers, context.cursor) == ("shop.x", 2, {"user": "ada"}, [7])
+    assert (context.should_stop, context.deadline, CURRENT.should_stop) == (True, 5.0, False)
