@@ -43,6 +43,7 @@ CLASSES = {
     "Sender": "a task's view of its app",
     "Refs": "a ref's view of its app",
     "Opening": "what `app.outbox()` returns: an outbox is open inside it",
+    "Arguments": "of a plain call",
     "AsyncTask": "a task whose function is a coroutine",
     "TaskDecorator": "what `app.task` is, for type checkers above all",
     "TaskMaker": "likewise, when it was given options",

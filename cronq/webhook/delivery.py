@@ -12,10 +12,10 @@ import cronq
 from cronq.errors import CronqError, GiveUp
 from cronq.messages.ids import enqueued_at
 from cronq.namedtuple import NamedTuple
-from cronq.webhook.signature import EVENT, ID, SIGNATURE, TIMESTAMP, signature
+from cronq.webhook.signature import EVENT, ID, SIGNATURE, TIMESTAMP, signature, standard_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from cronq.webhook.subscription import Webhook
 
@@ -36,7 +36,7 @@ class News(NamedTuple):
     event: Mapping[str, Any]
 
 
-def post(webhook: Webhook, secrets: Iterable[str], news: News, now: float) -> None:
+def post(webhook: Webhook, secrets: Sequence[str], news: News, now: float) -> None:
     """Post one event. Raises DeliveryError, or OSError, for what may be mended; GiveUp for what will not."""
     body = json.dumps(_told(webhook, news), separators=(",", ":")).encode()
     timestamp = str(int(now))
@@ -48,6 +48,7 @@ def post(webhook: Webhook, secrets: Iterable[str], news: News, now: float) -> No
         ID: news.id,
         TIMESTAMP: timestamp,
         SIGNATURE: signature(secrets, timestamp, body),
+        **standard_headers(secrets, news.id, timestamp, body),
     }
     status, said = _send(webhook, body, headers)
     if status == _GONE:

@@ -1,6 +1,7 @@
-"""The signature by which a receiver knows that a request comes from us. `verify` is for receivers.
+"""The signatures by which a receiver knows that a request comes from us. `verify` is for receivers.
 
-Signed is `<timestamp>.<body>`, by HMAC (RFC 2104) with SHA-256.
+`Cronq-Signature` signs `<timestamp>.<body>`, by HMAC (RFC 2104) with SHA-256. Beside it stand the headers of Standard
+Webhooks (standardwebhooks.com), which sign `<id>.<timestamp>.<body>`: receivers verify them with a library of theirs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TOLERANCE_S = 300.0  # between the clocks of both sides, the way between them included
+STANDARD_ID, STANDARD_TIMESTAMP, STANDARD_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+STANDARD_PREFIX = "whsec_"  # of a secret as Standard Webhooks writes it: base64 follows
 EVENT, ID, TIMESTAMP, SIGNATURE = "Cronq-Event", "Cronq-Id", "Cronq-Timestamp", "Cronq-Signature"
 
 
@@ -46,3 +49,30 @@ def _signed(secret: str, timestamp: str, body: bytes) -> str:
     import hmac
 
     return hmac.digest(secret.encode(), f"{timestamp}.".encode() + body, "sha256").hex()
+
+
+def standard_headers(secrets: Iterable[str], delivery_id: str, timestamp: str, body: bytes) -> dict[str, str]:
+    """Return the headers of Standard Webhooks. Each secret signs once, as in `signature`."""
+    import hmac
+    from binascii import b2a_base64
+
+    content = f"{delivery_id}.{timestamp}.".encode() + body
+    signed = (b2a_base64(hmac.digest(_standard_key(one), content, "sha256"), newline=False) for one in secrets)
+    signatures = " ".join(f"v1,{one.decode()}" for one in signed)
+    return {STANDARD_ID: delivery_id, STANDARD_TIMESTAMP: timestamp, STANDARD_SIGNATURE: signatures}
+
+
+def _standard_key(secret: str) -> bytes:
+    """Return the key that a secret stands for: what its prefix is followed by, or else its characters.
+
+    What follows the prefix and is no base64 is a secret of the project's own that happens to begin so.
+    """
+    from binascii import Error, a2b_base64
+
+    encoded = secret.removeprefix(STANDARD_PREFIX)
+    if encoded == secret:
+        return secret.encode()
+    try:
+        return a2b_base64(encoded, strict_mode=True)
+    except Error:
+        return secret.encode()

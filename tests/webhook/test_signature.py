@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import time
 
 import pytest
+import standardwebhooks
 
-from cronq.webhook.signature import TOLERANCE_S, signature, verify
+from cronq.webhook.signature import TOLERANCE_S, signature, standard_headers, verify
 from cronq.webhook.subscription import Webhook
 
 KEY = "correct horse battery"
@@ -83,3 +86,21 @@ def test_a_request_without_our_headers_is_refused():
 )
 def test_a_webhook_hears_of_what_it_asked_for(webhook, event, hears):
     assert webhook.hears_of(event, "a", "high") is hears
+
+
+@pytest.mark.parametrize("secret", ["a secret of 24 characters", "whsec_" + base64.b64encode(b"x" * 24).decode()])
+def test_a_receiver_with_a_library_of_standard_webhooks_knows_us_and_nobody_else(secret):
+    library = standardwebhooks.Webhook(secret if secret.startswith("whsec_") else secret.encode())
+    timestamp = str(int(time.time()))
+    told = standard_headers(["an older secret, kept", secret], "01a2", timestamp, b'{"event":"failed"}')
+    assert library.verify(b'{"event":"failed"}', told) == {"event": "failed"}
+    for wrong in ({"webhook-id": "01a3"}, {"webhook-timestamp": str(int(timestamp) - 1000)}):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            library.verify(b'{"event":"failed"}', told | wrong)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        library.verify(b'{"event":"finished"}', told)
+
+
+def test_a_secret_that_only_begins_like_one_of_standard_webhooks_is_taken_as_it_stands():
+    told = standard_headers(["whsec_ is how mine begins"], "01a2", "1700000000", b"{}")
+    assert told["webhook-signature"].startswith("v1,")
