@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cronq.config import kinds
+from cronq.config import addresses, kinds
+from cronq.config.addresses import address
 from cronq.config.kinds import (
     absolute_path,
     choice,
@@ -97,7 +98,7 @@ SCHEDULE = Table(
     }
 )
 
-URL = kinds.address(kinds.url, kinds.URL_WANTS, '"https://example.org/cronq"')
+URL = address(addresses.url, addresses.URL_WANTS, '"https://example.org/cronq"')
 WEBHOOK = Table(
     {
         "url": URL,
@@ -111,7 +112,7 @@ WEBHOOK = Table(
     }
 )
 
-TRANSPORT = kinds.address(kinds.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"')
+TRANSPORT = address(addresses.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"')
 ROUTE = text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"')
 NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can set no more", "[]", "list")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 
-from cronq.config.complaint_words import show, show_url
+from cronq.config.complaint_words import show
 from cronq.config.durations import format_duration, parse_duration
 from cronq.config.nodes import Kind
 
@@ -22,7 +22,6 @@ QUEUE_NAME_WANTS = "a queue name: 1 to 64 letters, digits, _ . - and no dot in f
 DOTTED_NAME_WANTS = 'the dotted name of a class in quotes, for example "shop.messages.CreateZip"'
 LABEL_WANTS = "1 to 40 letters, digits, _ and -"
 TASK_NAME_WANTS = "the name of a task, module and function"
-URL_WANTS = "a URL that begins with https:// or http://"
 RATE_WANTS = "how many messages in which time: a number, a stroke, and s, m, h or d"
 CRON_WANTS = (
     "five fields (minute, hour, day, month, weekday), six with the seconds in front, @every 10s, or @hourly, @daily, "
@@ -30,7 +29,6 @@ CRON_WANTS = (
 )
 CRON_ALIASES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
 CRON_LETTERS = LETTERS | set("*/,#?() ")
-LATER_SCHEMES = ("postgresql", "postgres", "mysql", "mariadb", "redis", "rediss", "valkey", "amqp", "amqps")
 
 
 def whole(low: int, high: int, example: int) -> Kind:
@@ -279,43 +277,6 @@ def rate(value: object) -> str:
     except ValueError as error:
         raise ValueError(f"{error}; must be {RATE_WANTS}") from None
     return str(value)
-
-
-def transport(value: object) -> str:
-    """Return a transport URL as it is; raise ValueError for one that this version cannot serve."""
-    if not isinstance(value, str) or not value.isprintable():
-        raise ValueError
-    scheme, _, rest = value.partition("://")
-    if scheme in LATER_SCHEMES:
-        raise ValueError(f'{scheme} is not in this version; for example "sqlite:///queue.db"')
-    if scheme == "sqlite" and rest and not rest.startswith("/"):
-        raise ValueError('needs three slashes for a file in the state directory, for example "sqlite:///queue.db"')
-    if value in {"memory://", "sync://"} or (scheme == "sqlite" and rest.strip("/") not in {"", ":memory:"}):
-        return value
-    raise ValueError
-
-
-def url(value: object) -> str:
-    """Return a URL of the web as it is; raise ValueError, which may say what is wrong with it."""
-    from urllib.parse import urlsplit  # which most configurations have none of
-
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-        raise ValueError
-    if "@" in parts.netloc:
-        raise ValueError("must not hold a user or password: requests are signed with the secret instead")
-    if parts.fragment:
-        raise ValueError("must not have a part behind #, which no server gets to see")
-    return value
-
-
-def address(accept: Callable[[Any], str], wants: str, example: str) -> Kind:
-    """Return the kind of a URL that may hold a password, which no complaint shows."""
-    kind = Kind(accept, wants, example, "text")
-    kind.shown = show_url
-    return kind
 
 
 def nothing(value: object) -> list[object]:
