@@ -65,7 +65,7 @@ class Declarations:
         try:
             task = self._definitions.registry.get(schedule.task)
             queue = self._definitions.queue_for(task, schedule.queue)
-            body = task.codec.encode((), schedule.args)
+            body = task.codec.encode_json(schedule.args)
             terms = _terms(task, body)
         except CronqError as error:
             reason = f"schedule {schedule.name}: {error}"

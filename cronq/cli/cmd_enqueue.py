@@ -39,7 +39,7 @@ def command(
     app = app_of(settings)
     task = _find(app, task_name)
     refuse_to_lose(settings)
-    args, kwargs = read_arguments(arguments)
+    args, kwargs = task.codec.from_json(*read_arguments(arguments))
     prepared = _prepared(task, queue=queue, delay_s=delay_s, priority=priority)
     with sending():
         sent = prepared.enqueue(*args, **kwargs)

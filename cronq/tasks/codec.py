@@ -8,20 +8,19 @@ msgspec is imported with the first message, not with cronq: it costs 18 ms that 
 from __future__ import annotations
 
 import inspect
-import types
 import typing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cronq.errors import ArgumentError, BodyError, UsageError
+from cronq.tasks.round_trip import change, is_json, no_number, unchanged_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_OPEN_IN = (list, dict, typing.Union, types.UnionType)
 _REST = inspect.Parameter.VAR_POSITIONAL
-_JSON_TYPES = (str, int, float, bool, type(None), list, tuple, dict)
+_NUMBERS = (int, float)
 
 
 class Codec:
@@ -45,10 +44,10 @@ class Codec:
         self._refuse_injected_by_position(signature)
         self._bindable = signature.replace(parameters=self._stored)
         self._by_position = [one.name for one in self._stored if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        self._untyped = [one.name for one in self._stored if _is_open(self._hints.get(one.name, Any))]
+        self._unchanged = {one.name: self._unchanged_in(one) for one in self._stored}
         self._encode = msgspec.json.Encoder(enc_hook=_encode_other).encode
+        self._to_builtins = partial(msgspec.to_builtins, enc_hook=_encode_other)
         self._encode_error = (TypeError, ValueError, OverflowError, RecursionError)
-        self._decode_error = msgspec.DecodeError
         self._struct_as_dict = msgspec.structs.asdict
         self._unset = msgspec.UNSET
         try:
@@ -61,6 +60,7 @@ class Codec:
             for one in self._stored
             if one.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
         ]
+        self._rest = [one.name for one in self._stored if one.kind is _REST]
         self._variable_names = [one.name for one in self._stored if one.kind is inspect.Parameter.VAR_KEYWORD]
 
     def _refuse_injected_by_position(self, signature: inspect.Signature) -> None:
@@ -104,6 +104,22 @@ class Codec:
         """The body of a call without arguments: always the same, so it is written and checked once."""
         return self._written(self._bound((), {}), self._decoder)
 
+    def encode_json(self, arguments: Mapping[str, object]) -> bytes:
+        """As `encode`, for arguments that were JSON before: the type hints read them, text is a date where one is due.
+
+        So a schedule's arguments come out of a file or a transport. What is no JSON has to come back as it was.
+        """
+        return self._written(self._bound((), arguments), self._decoder, by_hints=True)
+
+    def from_json(
+        self, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return arguments that are JSON, from a shell say, as a program would give them. Raises ArgumentError."""
+        bound = self._bound_of(args, kwargs)
+        back = self._decoder.decode(self._written(bound.arguments, self._decoder, by_hints=True))
+        bound.arguments.update({name: getattr(back, name) for name in bound.arguments})
+        return bound.args, bound.kwargs
+
     def encode_open(
         self, args: tuple[object, ...], kwargs: Mapping[str, object], placeholder: object
     ) -> tuple[bytes, tuple[str, ...]]:
@@ -120,8 +136,11 @@ class Codec:
         return self._written(given, msgspec.json.Decoder(self._struct(msgspec, known), dec_hook=_decode_other)), into
 
     def encode_result(self, value: object) -> bytes:
-        """Return what the callable returned as JSON. Raises whatever its type does."""
-        return self._encode(value)
+        """Return what the callable returned as JSON. Raises whatever its type does; ValueError for NaN, infinity."""
+        body = self._encode(value)
+        if b"null" in body and (found := no_number(self._to_builtins(value))) is not None:
+            raise ValueError(found.text("result", "the result"))
+        return body
 
     def decode_result(self, stored: bytes) -> Any:
         """Return a kept result with the type that the callable says it returns; as JSON has it where that is not so."""
@@ -144,34 +163,43 @@ class Codec:
     def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Mapping[str, object]:
         if not kwargs and len(args) == len(self._by_position) == len(self._stored):
             return dict(zip(self._by_position, args, strict=True))  # what bind() takes ten times as long for
+        return self._bound_of(args, kwargs).arguments
+
+    def _bound_of(self, args: Sequence[object], kwargs: Mapping[str, object]) -> inspect.BoundArguments:
         try:
-            return self._bindable.bind(*args, **kwargs).arguments
+            return self._bindable.bind(*args, **kwargs)
         except TypeError as error:
             raise ArgumentError(f"task {self._name}: {error}") from None
 
-    def _written(self, arguments: Mapping[str, object], decoder: Any) -> bytes:
+    def _written(self, arguments: Mapping[str, object], decoder: Any, by_hints: bool = False) -> bytes:
         try:
-            for name in self._untyped:
-                if name in arguments:
-                    self._refuse_other_than_json(name, arguments[name])
-            self._refuse_no_numbers(arguments)
             body = self._encode(arguments)
-        except ArgumentError:
-            raise
         except self._encode_error:
             raise self._not_encodable(arguments) from None
         try:
-            decoder.decode(body)
-        except (self._decode_error, RecursionError) as error:
-            raise ArgumentError(f"task {self._name}: {_with_name(error)}") from None
+            back = decoder.decode(body)
+        except Exception as error:  # a dataclass may raise anything while it is made
+            raise self._not_read(arguments, error) from error
+        for name, given in arguments.items():
+            if type(given) not in self._unchanged[name]:
+                value, came = list(given) if name in self._rest else given, getattr(back, name)  # type: ignore[call-overload]  # a tuple
+                if type(value) in _NUMBERS and type(came) in _NUMBERS and value == came:
+                    continue  # what `change` says as well, in a tenth of the time
+                if not (by_hints and is_json(value)):
+                    self._refuse_change(name, value, came)
         return body
+
+    def _refuse_change(self, name: str, sent: object, back: object) -> None:
+        try:
+            found = change(sent, back)
+        except RecursionError:
+            raise ArgumentError(f"task {self._name}: argument {name!r} is nested too deeply") from None
+        if found is not None:
+            raise ArgumentError(f"task {self._name}: {found.text(name)}")
 
     def named(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         """Return the arguments of a call by name, defaults included. Raises ArgumentError."""
-        try:
-            bound = self._bindable.bind(*args, **kwargs)
-        except TypeError as error:
-            raise ArgumentError(f"task {self._name}: {error}") from None
+        bound = self._bound_of(args, kwargs)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         for name in self._variable_names:
@@ -210,18 +238,17 @@ class Codec:
         first = [name for name, kind in kinds.items() if kind in by_position and name in arguments]
         return [arguments.pop(name) for name in first] + rest
 
-    def _refuse_no_numbers(self, arguments: Mapping[str, object]) -> None:
-        for name, value in arguments.items():
-            if isinstance(value, float) and value - value != 0:
-                raise ArgumentError(f"task {self._name}: argument {name!r} is {value}, which JSON has no number for")
+    def _unchanged_in(self, parameter: inspect.Parameter) -> frozenset[type]:
+        several = parameter.kind in {_REST, inspect.Parameter.VAR_KEYWORD}
+        return frozenset() if several else unchanged_by(self._hints.get(parameter.name, Any))
 
-    def _refuse_other_than_json(self, name: str, value: object) -> None:
-        other = _first_other(value)
-        if other is not None:
-            raise ArgumentError(
-                f"task {self._name}: argument {name!r} holds a {type(other).__name__}, which would come back as "
-                f"something else: give the parameter a type hint"
-            )
+    def _not_read(self, arguments: Mapping[str, object], error: Exception) -> ArgumentError:
+        """Say why arguments cannot be read back: JSON has null for what is no number, and that is seldom wanted."""
+        for name, value in arguments.items():
+            found = no_number(self._to_builtins(value))
+            if found is not None:
+                return ArgumentError(f"task {self._name}: {found.text(name)}")
+        return ArgumentError(f"task {self._name}: {_with_name(error)}")
 
     def _not_encodable(self, arguments: Mapping[str, object]) -> ArgumentError:
         for name, value in arguments.items():
@@ -244,29 +271,6 @@ def hints_of(name: str, function: Callable[..., object]) -> dict[str, Any]:
             f"not only under TYPE_CHECKING"
         ) from error
     return hints
-
-
-def _is_open(hint: Any) -> bool:
-    """Tell whether a hint leaves open what a value holds, so that JSON alone decides what comes back."""
-    if hint in (Any, dict, list):
-        return True
-    inner = [one for one in typing.get_args(hint) if one not in (str, type(None))]
-    return typing.get_origin(hint) in _OPEN_IN and len(inner) == 1 and _is_open(inner[0])
-
-
-def _first_other(value: object) -> object | None:
-    if isinstance(value, float) and value - value != 0:
-        return value
-    if type(value) not in _JSON_TYPES:
-        return value
-    if isinstance(value, dict):
-        other_keys = [key for key in value if type(key) is not str]
-        if other_keys:
-            return typing.cast("object", other_keys[0])
-        parts: list[object] = list(value.values())
-    else:
-        parts = list(value) if isinstance(value, list | tuple) else []
-    return next((found for found in map(_first_other, parts) if found is not None), None)
 
 
 def _encode_other(value: object) -> object:
