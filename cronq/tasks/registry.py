@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.errors import UnknownTaskError, UsageError
+from cronq.tasks.module_name import full_name, settled
+from cronq.tasks.same_function import is_same, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,20 +25,25 @@ class Registry:
         return iter(self._tasks.values())
 
     def add(self, task: Task[..., Any]) -> None:
-        """Register a task. Raises UsageError when another one has its name."""
+        """Register a task; the same function once more takes its place. Raises UsageError when another has its name."""
         known = self._tasks.get(task.name)
-        if known is not None and known.function.__code__ is not task.function.__code__:
-            raise UsageError(f"two tasks are named {task.name}: give one of them @app.task(name=...)")
+        if known is not None and not is_same(known.function, task.function):
+            places = dict.fromkeys((place_of(known.function), place_of(task.function)))
+            raise UsageError(
+                f"two tasks are named {task.name}: give one of them @app.task(name=...); they are made in "
+                f"{' and '.join(places)}"
+            )
         self._tasks[task.name] = task
 
     def add_handler(self, message_class: type, task: Task[..., Any]) -> None:
-        """Register a task as one of the handlers of a message class."""
+        """Register a task as one of the handlers of a message class, once."""
         self.add(task)
-        self._handlers.setdefault(message_class, []).append(task)
+        others = [one for one in self._handlers.get(message_class, ()) if one.name != task.name]
+        self._handlers[message_class] = [*others, task]
 
     def get(self, name: str) -> Task[..., Any]:
         """Return the task of that name. Raises UnknownTaskError with the nearest names."""
-        task = self._tasks.get(name)
+        task = self._tasks.get(name) or self._tasks.get(settled(name))
         if task is None:
             raise UnknownTaskError(f"no task is named {name}{_nearest(name, list(self._tasks))}")
         return task
@@ -47,7 +54,7 @@ class Registry:
             if cls in self._handlers:
                 return self._handlers[cls]
         raise UsageError(
-            f"no handler for {message_class.__module__}.{message_class.__qualname__}: "
+            f"no handler for {full_name(message_class)}: "
             f"mark one with @app.handler and import its module before dispatching"
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cronq.errors import GiveUp, RetryLater, TaskStopped
 from cronq.namedtuple import NamedTuple
+from cronq.tasks.module_name import full_name, settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,5 +116,6 @@ def is_class_name(text: str) -> bool:
 
 def _is_a(error: BaseException, wanted: ErrorClass) -> bool:
     if isinstance(wanted, str):
-        return any(wanted in {base.__name__, f"{base.__module__}.{base.__qualname__}"} for base in type(error).__mro__)
+        named = settled(wanted)
+        return any(named in {base.__name__, full_name(base)} for base in type(error).__mro__)
     return isinstance(error, wanted)

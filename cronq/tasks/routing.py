@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from cronq.tasks.module_name import full_name, settled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,8 +32,9 @@ class LowPriority:
 
 def queue_of_class(message_class: type, routing: Mapping[str, str]) -> str | None:
     """Return the queue of a message class by `[routing]` (nearest class first), else by its marker, else None."""
+    wanted = {settled(name): queue for name, queue in routing.items()}
     for cls in message_class.__mro__:
-        routed = routing.get(f"{cls.__module__}.{cls.__qualname__}")
+        routed = wanted.get(full_name(cls))
         if routed:
             return routed
     if issubclass(message_class, HighPriority | NormalPriority | LowPriority):

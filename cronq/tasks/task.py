@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from cronq.errors import UsageError
 from cronq.tasks.context import Context
+from cronq.tasks.module_name import module_name
 from cronq.tasks.options import NOTHING_ASKED, Delivery
 from cronq.tasks.terms import Asked, asked, check_names
 
@@ -243,15 +243,4 @@ def name_of(function: Callable[..., object]) -> str:
         raise UsageError(
             f"{function!r} cannot be a task: it must be a function at the top of a module, so that consumers find it"
         )
-    return f"{_module_of(function)}.{qualified}"
-
-
-def _module_of(function: Callable[..., object]) -> str:
-    module = function.__module__
-    if module != "__main__":
-        return module
-    main = sys.modules["__main__"]
-    if main.__spec__ is not None:
-        return main.__spec__.name.removesuffix(".__main__")
-    path = str(getattr(main, "__file__", "__main__"))
-    return path.rpartition("/")[2].removesuffix(".py")
+    return f"{module_name(function.__module__)}.{qualified}"
