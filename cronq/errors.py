@@ -51,6 +51,10 @@ class ArgumentError(CronqError, TypeError):
     """A task call whose arguments do not fit its parameters, or cannot be written as JSON."""
 
 
+class OptionError(UsageError, TypeError, ValueError):
+    """An option, or a value of one, that cannot be meant: at a task, a delivery, a policy, a key."""
+
+
 class NoResult(CronqError):
     """`ref.result` was asked for and there is none: not yet, failed, or not kept; the text says which."""
 
@@ -68,9 +72,16 @@ class BodyError(CronqError):
 
 
 class RetryLater(Exception):
-    """Raised by a task: run me again, after `delay_s` seconds (default: what the retry policy says)."""
+    """Raised by a task: run me again, after `delay_s` seconds (default: what the retry policy says).
+
+    Raises OptionError for a delay that is none: then that is what ends the attempt.
+    """
 
     def __init__(self, delay_s: float | None = None, reason: str = "asked to be retried") -> None:
+        if delay_s is not None:
+            from cronq.option_values import DAY_S, check_seconds
+
+            check_seconds("RetryLater: delay_s", delay_s, 3650 * DAY_S, "seconds, 0 or more, and at most ten years")
         super().__init__(reason)
         self.delay_s = delay_s
 

@@ -29,6 +29,8 @@ class AppRefs:
 
     def one(self, message: str | Ref[Any]) -> Ref[Any]:
         """Return a ref for the message of this id, or for the one that a ref out of a pickle names."""
+        if not isinstance(message, str | Ref):
+            raise UsageError(f"{message!r:.100} is no id of a message: it is text, what ref.id returns")
         return Ref(message if isinstance(message, str) else message.id, self)
 
     def of(self, messages: Sequence[Message], outbox: Outbox | None = None) -> list[Ref[Any]]:

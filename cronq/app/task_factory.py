@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from cronq.errors import UsageError
 from cronq.tasks.options import options_of
 from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority, queue_of_class
+from cronq.tasks.signatures import check_function, check_name, hints_of, signature_of
 from cronq.tasks.task import AsyncTask, Task, is_coroutine_function, name_of
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ class Said(NamedTuple):
 def plain_task(function: Callable[P, R], said: Said, sender: Sender) -> Task[P, R]:
     """Make a function a task. Raises UsageError."""
     kind = AsyncTask if is_coroutine_function(function) else Task
-    return kind(function, said.name or name_of(function), options_of(function, said.options), sender)
+    return kind(function, _name(function, said), options_of(function, said.options), sender)
 
 
 def handler_task(
     function: Callable[P, R], said: Said, routing: Mapping[str, str], sender: Sender
 ) -> tuple[Task[P, R], type]:
     """Make a function a task, and return it with the message class that it handles. Raises UsageError."""
+    check_function(function)
     handled = _message_class(function)
     return plain_task(function, _routed(said, handled, routing), sender), handled
 
@@ -56,7 +58,7 @@ def batch_task(
     """
     from cronq.tasks.batch_task import BatchTask, items_of
 
-    name = said.name or name_of(function)
+    name = _name(function, said)
     item = items_of(name, function).type
     handled = item if is_message_class(item) else None
     options = options_of(function, said.options if handled is None else _routed(said, handled, routing).options)
@@ -69,14 +71,19 @@ def is_message_class(item: Any) -> bool:
     return isinstance(item, type) and (is_dataclass(item) or issubclass(item, marked))
 
 
-def _message_class(function: Callable[..., object]) -> type:
-    import inspect
-    import typing
+def _name(function: Callable[..., object], said: Said) -> str:
+    """Return the name of the task that a function is to be. Raises UsageError for what can be none."""
+    check_function(function)
+    check_name(said.name)
+    return said.name or name_of(function)
 
-    first = next(iter(inspect.signature(function).parameters), None)
-    found = typing.get_type_hints(function).get(first or "")
+
+def _message_class(function: Callable[..., object]) -> type:
+    name = function.__qualname__
+    first = next(iter(signature_of(name, function).parameters), None)
+    found = hints_of(name, function).get(first or "")
     if not isinstance(found, type):
-        raise UsageError(f"handler {function.__qualname__}: its first parameter must be annotated with a message class")
+        raise UsageError(f"handler {name}: its first parameter must be annotated with a message class")
     return found
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.app.call_terms import under_terms
+from cronq.errors import UsageError
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
 from cronq.tasks.options import NOTHING_ASKED
-from cronq.tasks.task import RESULT, Call
+from cronq.tasks.task import RESULT, Call, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from cronq.app.project_hooks import BeforeEnqueue
     from cronq.messages.follow import Step
     from cronq.tasks.options import Delivery
-    from cronq.tasks.task import Task
 
     Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
 
@@ -46,6 +46,8 @@ class Writer:
 
     def dispatched(self, message: object, delivery: Delivery) -> list[Message]:
         """Return a message object as messages: one for each of its handlers."""
+        if isinstance(message, type | Call | Task):
+            raise UsageError(_no_message(message))
         handlers = self.definitions.registry.handlers(type(message))
         return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
 
@@ -116,3 +118,12 @@ class Writer:
         import json
 
         return json.dumps(headers).encode() if headers else b""
+
+
+def _no_message(given: type | Call[Any] | Task[..., Any]) -> str:
+    """Say what would be right in place of what looks like a message and is none."""
+    if isinstance(given, type):
+        return f"{given.__qualname__} is a class: a message is an object of it, {given.__qualname__}(...)"
+    if isinstance(given, Call):
+        return f"a call of {given.task.name} is no message: call.enqueue() or app.enqueue(call) puts it into its queue"
+    return f"{given!r} is no message: {given.name}.enqueue(...) puts a call of it into its queue"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cronq.errors import GiveUp, PartlyFailed, UsageError
 from cronq.namedtuple import NamedTuple
-from cronq.tasks.codec import Codec, hints_of
+from cronq.tasks.codec import Codec
 from cronq.tasks.context import Context
 from cronq.tasks.cursor import Later
+from cronq.tasks.signatures import hints_of, signature_of
 from cronq.tasks.task import Task
 from cronq.tasks.terms import MaxRunning
 
@@ -98,7 +99,7 @@ class BatchTask(Task[[T], R], Generic[T, R]):
             raise value  # type: ignore[misc]  # it is a PartlyFailed
         return Ran(failures, _results(value, len(items)))
 
-    def _run_alone(self, *args: Any, **kwargs: Any) -> object:
+    def _run_alone(self, /, *args: Any, **kwargs: Any) -> object:
         injected = {name: value for name, value in kwargs.items() if name != self._items.name}
         try:
             return self.run_together([self.item(list(args), kwargs)], **injected).results[0]
@@ -135,7 +136,7 @@ def _results(value: object, many: int) -> list[object]:
 def items_of(name: str, function: Callable[..., object]) -> Items:
     """Return the parameter that takes the items. Raises UsageError when it is not the only one, and a list."""
     hints = hints_of(name, function)
-    taken = [one for one in inspect.signature(function).parameters.values() if hints.get(one.name) is not Context]
+    taken = [one for one in signature_of(name, function).parameters.values() if hints.get(one.name) is not Context]
     if len(taken) != 1:
         raise UsageError(
             f"task {name}: a batch task has one parameter, such as items: list[str], and may have a Context; "

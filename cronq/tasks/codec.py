@@ -14,7 +14,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from cronq.errors import ArgumentError, BodyError, UsageError
-from cronq.tasks.round_trip import change, is_json, no_number, unchanged_by
+from cronq.tasks.round_trip import difference, is_json, no_number, unchanged_by
+from cronq.tasks.signatures import hints_of, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ class Codec:
         self._injected_as = [
             parameter for parameter, hint in self._hints.items() if injected is not None and hint is injected
         ]
-        signature = inspect.signature(function)
+        signature = signature_of(name, function)
         self._stored = [one for one in signature.parameters.values() if one.name not in self._injected_as]
         self._refuse_injected_by_position(signature)
         self._bindable = signature.replace(parameters=self._stored)
@@ -184,14 +185,14 @@ class Codec:
             if type(given) not in self._unchanged[name]:
                 value, came = list(given) if name in self._rest else given, getattr(back, name)  # type: ignore[call-overload]  # a tuple
                 if type(value) in _NUMBERS and type(came) in _NUMBERS and value == came:
-                    continue  # what `change` says as well, in a tenth of the time
+                    continue  # what `difference` says as well, in a tenth of the time
                 if not (by_hints and is_json(value)):
                     self._refuse_change(name, value, came)
         return body
 
     def _refuse_change(self, name: str, sent: object, back: object) -> None:
         try:
-            found = change(sent, back)
+            found = difference(sent, back)
         except RecursionError:
             raise ArgumentError(f"task {self._name}: argument {name!r} is nested too deeply") from None
         if found is not None:
@@ -260,17 +261,6 @@ class Codec:
                     f"{error}; pass an id or a path instead of an object"
                 )
         return ArgumentError(f"task {self._name}: the arguments cannot be written as JSON")
-
-
-def hints_of(name: str, function: Callable[..., object]) -> dict[str, Any]:
-    try:
-        hints = typing.get_type_hints(function)
-    except Exception as error:  # hints are expressions: they may raise anything
-        raise UsageError(
-            f"task {name}: its type hints cannot be resolved ({error}): import the types at run time, "
-            f"not only under TYPE_CHECKING"
-        ) from error
-    return hints
 
 
 def _encode_other(value: object) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cronq.errors import UsageError
 from cronq.messages.message import Message
+from cronq.option_values import check_seconds
 from cronq.tasks import cursor as cursors
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class Context:
         The message keeps its id and has all its attempts again. Raises UsageError for a position that is not JSON,
         or too big.
         """
-        if not 0 <= delay_s <= _LONGEST_DELAY_S:
-            raise UsageError(f"delay_s = {delay_s!r}: must be seconds, 0 or more, and at most a year")
+        check_seconds("delay_s", delay_s, _LONGEST_DELAY_S, "seconds, 0 or more, and at most a year")
         return cursors.Later(cursors.written(position), delay_s)
 
 

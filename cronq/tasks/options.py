@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from cronq.errors import UsageError
+from cronq.errors import OptionError
+from cronq.option_values import DAY_S, check_flag, check_queue, check_seconds
 from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cronq.tasks.terms import Key, MaxRunning, Unique
+
+
+_LONGEST_S = 3650 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +49,24 @@ class Options:
     rate: str | None = None
 
     def __post_init__(self) -> None:
-        try:
-            if self.timeout_s is not None and not 0 < self.timeout_s <= 7 * 86400:
-                raise ValueError(f"timeout_s = {self.timeout_s!r}: must be seconds, more than 0 and at most a week")
-            if not 0 <= self.result_ttl_s <= 3650 * 86400:
-                raise ValueError(f"result_ttl_s = {self.result_ttl_s!r}: must be seconds, 0 for none")
-        except TypeError:
-            raise TypeError(_no_number(timeout_s=self.timeout_s, result_ttl_s=self.result_ttl_s)) from None
+        check_queue(self.queue)
+        if self.timeout_s is not None:
+            wants = "seconds, more than 0 and at most a week"
+            check_seconds("timeout_s", self.timeout_s, 7 * DAY_S, wants, above_0=True)
+        check_seconds("result_ttl_s", self.result_ttl_s, _LONGEST_S, "seconds, 0 for none")
+        for name in ("inline", "ack_first", "isolated", "capture_output"):
+            check_flag(name, getattr(self, name))
         if not isinstance(self.retry, Retry):
-            raise TypeError(f"retry = {self.retry!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
+            raise OptionError(f"retry = {self.retry!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
         self._check_isolation()
         self._check_terms()
 
     def _check_isolation(self) -> None:
-        for name in ("isolated", "capture_output"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} = {getattr(self, name)!r}: must be True or False")
         if self.memory_mb is not None and (type(self.memory_mb) is not int or not 16 <= self.memory_mb <= 1_048_576):
-            raise ValueError(f"memory_mb = {self.memory_mb!r}: must be a whole number of MB from 16 to 1048576")
+            raise OptionError(f"memory_mb = {self.memory_mb!r}: must be a whole number of MB from 16 to 1048576")
         for name in ("memory_mb", "capture_output"):
             if getattr(self, name) and not self.isolated:
-                raise ValueError(f"{name} needs isolated=True: memory and streams belong to a process, not to a task")
+                raise OptionError(f"{name} needs isolated=True: memory and streams belong to a process, not to a task")
 
     def _check_terms(self) -> None:
         asked(self.unique, self.max_running, self.debounce_s)
@@ -89,44 +90,52 @@ class Delivery:
     immediately: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            if not 0 <= self.delay_s <= 3650 * 86400:
-                raise ValueError(f"delay_s = {self.delay_s!r}: must be seconds, 0 or more, and at most ten years")
-            if self.expires_s is not None and not 0 < self.expires_s <= 3650 * 86400:
-                raise ValueError(f"expires_s = {self.expires_s!r}: must be seconds, more than 0")
-        except TypeError:
-            raise TypeError(_no_number(delay_s=self.delay_s, expires_s=self.expires_s)) from None
+        check_queue(self.queue)
+        check_seconds("delay_s", self.delay_s, _LONGEST_S, "seconds, 0 or more, and at most ten years")
+        if self.expires_s is not None:
+            check_seconds("expires_s", self.expires_s, _LONGEST_S, "seconds, more than 0", above_0=True)
         if isinstance(self.priority, bool) or not isinstance(self.priority, int) or abs(self.priority) > 1_000_000:
-            raise ValueError(f"priority = {self.priority!r}: must be a whole number from -1000000 to 1000000")
-        if self.unique is not None or self.debounce_s:
+            raise OptionError(f"priority = {self.priority!r}: must be a whole number from -1000000 to 1000000")
+        check_flag("immediately", self.immediately)
+        if self.headers is not None:
+            _check_headers(self.headers)
+        if self.unique is not None or self.debounce_s != 0:
             asked(self.unique, None, self.debounce_s)
 
 
 NOTHING_ASKED = Delivery()
 
 
-def _no_number(**given: object) -> str:
-    """Say which of these are no seconds, and what would be right."""
-    name, value = next(one for one in given.items() if one[1] is not None and not isinstance(one[1], int | float))
-    hint = ": write .total_seconds() behind it" if hasattr(value, "total_seconds") else ', such as 60, not "60s"'
-    return f"{name} = {value!r}: must be a number of seconds{hint}"
+def _check_headers(given: object) -> None:
+    pairs = given.items() if hasattr(given, "items") else [(given, None)]
+    for name, value in pairs:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise OptionError(f'headers = {given!r}: must be text by name, such as {{"user": "ada"}}')
 
 
 def checked_names(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return options as they were given. Raises TypeError that names those there are when one is not among them."""
+    """Return options as they were given. Raises OptionError that names those there are when one is not among them."""
     known = [one.name for one in fields(kind)]
     for name in given:
         if name not in known:
-            raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
+            raise OptionError(f"there is no option {name!r}; there are {', '.join(known)}")
     return given
 
 
 def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Options:
-    """Return the options that stand at a function. Raises UsageError that names it."""
+    """Return the options that stand at a function. Raises OptionError that names it."""
     try:
         return Options(**checked_names(Options, given))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"task {function.__qualname__}: {error}") from None
+        raise OptionError(f"task {getattr(function, '__qualname__', repr(function))}: {error}") from None
+
+
+def delivery_of(whose: str, **given: Any) -> Delivery:
+    """Return what one enqueueing asks for. Raises OptionError that names whose it is."""
+    try:
+        return Delivery(**checked_names(Delivery, given))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{whose}: {error}") from None
 
 
 def with_queue_settings(retry: Retry, changes: Mapping[str, Any], max_attempts: int | None) -> Retry:

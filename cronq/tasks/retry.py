@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cronq.errors import GiveUp, RetryLater, TaskStopped
+from cronq.errors import GiveUp, OptionError, RetryLater, TaskStopped
 from cronq.namedtuple import NamedTuple
 from cronq.tasks.module_name import full_name, settled
 
@@ -37,7 +37,7 @@ class Retry:
     Classes, or their names: `ConnectionError`, `"ConnectionError"`, `"shop.errors.NoSuchUser"`; subclasses count.
     What a task asks for comes first (GiveUp, RetryLater), then `give_up_on`, then `retry_on`.
 
-    Raises ValueError for a policy that cannot be meant.
+    Raises OptionError for a policy that cannot be meant.
     """
 
     max_attempts: int = 3
@@ -52,9 +52,9 @@ class Retry:
         for name, lowest, highest in _BOUNDS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
-                raise ValueError(f"Retry: {name} = {value!r}: must be a number from {lowest} to {highest}")
+                raise OptionError(f"Retry: {name} = {value!r}: must be a number from {lowest} to {highest}")
         if not isinstance(self.max_attempts, int):
-            raise ValueError(f"Retry: max_attempts = {self.max_attempts!r}: must be a whole number")
+            raise OptionError(f"Retry: max_attempts = {self.max_attempts!r}: must be a whole number")
         for name in ("retry_on", "give_up_on"):
             _check_classes(name, getattr(self, name))
 
@@ -65,8 +65,9 @@ class Retry:
         """
         if isinstance(error, GiveUp | TaskStopped):
             return Enough()
-        if isinstance(error, RetryLater) and error.delay_s is not None:
-            return Again(error.delay_s) if self._allows(attempt) else Enough()
+        wanted_s = getattr(error, "delay_s", None) if isinstance(error, RetryLater) else None  # a subclass may lack it
+        if wanted_s is not None:
+            return Again(wanted_s) if self._allows(attempt) else Enough()
         if not self._allows(attempt) or not self._retries(error):
             return Enough()
         drawn = random.random() if spread is None else spread  # noqa: S311 - jitter, not a secret
@@ -100,13 +101,15 @@ _BOUNDS = (
 
 def _check_classes(name: str, given: object) -> None:
     if not isinstance(given, tuple | list):
-        raise ValueError(f"Retry: {name} = {given!r}: must be a tuple of exception classes, such as (ConnectionError,)")
+        raise OptionError(
+            f"Retry: {name} = {given!r}: must be a tuple of exception classes, such as (ConnectionError,)"
+        )
     for one in given:
         is_named = isinstance(one, str) and is_class_name(one)
         if not is_named and not (isinstance(one, type) and issubclass(one, BaseException)):
-            raise ValueError(f"Retry: {name} has {one!r}: must be an exception class, or the name of one")
+            raise OptionError(f"Retry: {name} has {one!r}: must be an exception class, or the name of one")
         if isinstance(one, type) and issubclass(one, GiveUp | RetryLater):
-            raise ValueError(f"Retry: {name} has {one.__name__}, which says itself what follows: leave it out")
+            raise OptionError(f"Retry: {name} has {one.__name__}, which says itself what follows: leave it out")
 
 
 def is_class_name(text: str) -> bool:

@@ -24,7 +24,7 @@ _NEVER_CHANGE = _PLAIN - {float}
 LOST = object()  # in place of what does not come back at all
 
 
-class Change(NamedTuple):
+class Difference(NamedTuple):
     """A part of a value that would come back as something else; `path` leads to it, `.lines['a'][0]`."""
 
     path: str
@@ -32,7 +32,7 @@ class Change(NamedTuple):
     back: object
     is_key: bool = False
 
-    def below(self, step: str) -> Change:
+    def below(self, step: str) -> Difference:
         """Return the change as seen from what holds the part."""
         return self._replace(path=step + self.path)
 
@@ -66,7 +66,7 @@ def unchanged_by(hint: Any) -> frozenset[type]:
     return frozenset({hint}) if hint in _PLAIN else frozenset()
 
 
-def change(sent: Any, back: Any) -> Change | None:
+def difference(sent: Any, back: Any) -> Difference | None:
     """Return the innermost first part that would come back as something else, None when all is as it was.
 
     A whole number for a float is as it was when no digit is lost, and a path where any kind of path is wanted.
@@ -76,18 +76,18 @@ def change(sent: Any, back: Any) -> Change | None:
     elif isinstance(sent, dict) and isinstance(back, dict):
         found = _in_pairs(sent, back)
     elif isinstance(sent, set | frozenset) and isinstance(back, set | frozenset):
-        found = None if sent == back and _kinds(sent) == _kinds(back) else Change("", sent, back)
+        found = None if sent == back and _kinds(sent) == _kinds(back) else Difference("", sent, back)
     elif type(sent) is type(back) and (names := _fields(sent)) is not None:
         found = _in_fields(sent, back, names)
     else:
-        return None if _is_same(sent, back) else Change("", sent, back)
-    return found if found is not None or type(sent) is type(back) else Change("", sent, back)
+        return None if _is_same(sent, back) else Difference("", sent, back)
+    return found if found is not None or type(sent) is type(back) else Difference("", sent, back)
 
 
-def no_number(value: object) -> Change | None:
+def no_number(value: object) -> Difference | None:
     """Return the first NaN or infinity in what is made of plain values (`msgspec.to_builtins`)."""
     if isinstance(value, float) and not math.isfinite(value):
-        return Change("", value, None)
+        return Difference("", value, None)
     if isinstance(value, dict):
         return _first((f"[{key!r}]", no_number(one)) for key, one in value.items())
     if isinstance(value, list | tuple):
@@ -104,30 +104,30 @@ def is_json(value: object) -> bool:
     return type(value) in _PLAIN and (type(value) is not float or math.isfinite(value))
 
 
-def _in_items(sent: Collection[Any], back: Collection[Any]) -> Change | None:
+def _in_items(sent: Collection[Any], back: Collection[Any]) -> Difference | None:
     if len(sent) != len(back):
-        return Change("", sent, back)
+        return Difference("", sent, back)
     if _are_plain(sent, back):
         return None
-    return _first((f"[{index}]", change(*pair)) for index, pair in enumerate(zip(sent, back, strict=True)))
+    return _first((f"[{index}]", difference(*pair)) for index, pair in enumerate(zip(sent, back, strict=True)))
 
 
-def _in_pairs(sent: dict[Any, Any], back: dict[Any, Any]) -> Change | None:
+def _in_pairs(sent: dict[Any, Any], back: dict[Any, Any]) -> Difference | None:
     if len(sent) != len(back):  # a field that its hint does not have, or two keys with one text
         lost = next(key for key in sent if key not in back or type(key) is not str)
-        return Change(f"[{lost!r}]", sent[lost], LOST)
+        return Difference(f"[{lost!r}]", sent[lost], LOST)
     if not _are_plain(sent, back):  # in the order in which they were written
         for key, came in zip(sent, back, strict=True):
-            if (found := change(key, came)) is not None:
+            if (found := difference(key, came)) is not None:
                 return found._replace(is_key=True)
     if _are_plain(sent.values(), back.values()):
         return None
     pairs = zip(sent, sent.values(), back.values(), strict=True)
-    return _first((f"[{key!r}]", change(one, other)) for key, one, other in pairs)
+    return _first((f"[{key!r}]", difference(one, other)) for key, one, other in pairs)
 
 
-def _in_fields(sent: object, back: object, names: Iterable[str]) -> Change | None:
-    return _first((f".{name}", change(getattr(sent, name), getattr(back, name))) for name in names)
+def _in_fields(sent: object, back: object, names: Iterable[str]) -> Difference | None:
+    return _first((f".{name}", difference(getattr(sent, name), getattr(back, name))) for name in names)
 
 
 def _fields(value: Any) -> Iterable[str] | None:
@@ -140,7 +140,7 @@ def _fields(value: Any) -> Iterable[str] | None:
     return getattr(kind, "__struct_fields__", None)
 
 
-def _first(parts: Iterable[tuple[str, Change | None]]) -> Change | None:
+def _first(parts: Iterable[tuple[str, Difference | None]]) -> Difference | None:
     return next((found.below(step) for step, found in parts if found is not None), None)
 
 

@@ -13,9 +13,6 @@ def is_same(one: Any, other: Any) -> bool:
     """
     if one is other or type(one) is not type(other):
         return one is other
-    if hasattr(one, "func") and hasattr(one, "keywords"):  # functools.partial
-        said = (one.args, one.keywords) == (other.args, other.keywords)
-        return said and is_same(one.func, other.func)
     inner, inner_of_other = innermost(one), innermost(other)
     if isinstance(inner, FunctionType) and isinstance(inner_of_other, FunctionType):
         if not _is_one_place(inner.__code__, inner_of_other.__code__):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from cronq.errors import ArgumentError
+from cronq.errors import ArgumentError, OptionError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING
 from cronq.namedtuple import NamedTuple
+from cronq.option_values import check_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +43,11 @@ class Unique:
 
     def __post_init__(self) -> None:
         _check_key("unique", self.key)
+        check_flag("unique: replace", self.replace)
         if isinstance(self.until, str) and self.until in {"done", "waiting"}:
             return
         if not _is_number(self.until) or not 0 < float(self.until) <= LONGEST_S:
-            raise ValueError(f'unique: until = {self.until!r}: must be "done", "waiting", or seconds, more than 0')
+            raise OptionError(f'unique: until = {self.until!r}: must be "done", "waiting", or seconds, more than 0')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class MaxRunning:
 
     def __post_init__(self) -> None:
         if isinstance(self.most, bool) or not isinstance(self.most, int) or not 0 < self.most <= 100_000:
-            raise ValueError(f"max_running = {self.most!r}: must be a whole number from 1 to 100000")
+            raise OptionError(f"max_running = {self.most!r}: must be a whole number from 1 to 100000")
         if self.key is not None:
             _check_key("max_running", self.key)
 
@@ -121,13 +123,13 @@ class Terms(NamedTuple):
 
 
 def asked(unique: object, max_running: object, debounce_s: object) -> Asked:
-    """Read what stands at a task or in `using(...)`. Raises ValueError or TypeError that says what would be right."""
+    """Read what stands at a task or in `using(...)`. Raises OptionError that says what would be right."""
     if not _is_number(debounce_s) or not 0 <= float(debounce_s) <= LONGEST_S:  # type: ignore[arg-type]
-        raise ValueError(f"debounce_s = {debounce_s!r}: must be seconds, 0 for none")
+        raise OptionError(f"debounce_s = {debounce_s!r}: must be seconds, 0 for none")
     if unique is not None and not isinstance(unique, Unique):
         unique = Unique(unique, "waiting" if debounce_s else "done")  # type: ignore[arg-type]
     if debounce_s and unique is not None and unique.until != "waiting":
-        raise ValueError(
+        raise OptionError(
             f"debounce_s with until = {unique.until!r}: a call while the task runs must be run after it: "
             f'Unique(key, until="waiting")'
         )
@@ -137,7 +139,7 @@ def asked(unique: object, max_running: object, debounce_s: object) -> Asked:
 
 
 def check_names(wanted: Asked, function: Callable[..., object]) -> None:
-    """Raise ValueError when a key names a parameter that the function does not have."""
+    """Raise OptionError when a key names a parameter that the function does not have."""
     code = getattr(function, "__code__", None)
     if code is None or code.co_flags & _TAKES_ANY_NAME:
         return  # then it is seen when it is called
@@ -145,7 +147,7 @@ def check_names(wanted: Asked, function: Callable[..., object]) -> None:
     for key in (wanted.unique and wanted.unique.key, wanted.max_running and wanted.max_running.key):
         for name in _names_in(key) if isinstance(key, str) else ():
             if name not in known:
-                raise ValueError(f"key {key!r}: {name!r} is none of its parameters ({', '.join(known) or 'none'})")
+                raise OptionError(f"key {key!r}: {name!r} is none of its parameters ({', '.join(known) or 'none'})")
 
 
 def terms_of_call(
@@ -154,7 +156,8 @@ def terms_of_call(
     """Return the terms of one call; `named` tells its arguments by name. Raises ArgumentError for what is no key."""
 
     def text(what: str, key: Key) -> str:
-        return _checked_text(task, what, key(*args, **kwargs) if callable(key) else _filled(task, key, named))
+        made = _called(f"task {task}: the key of {what}", key, args, kwargs) if callable(key) else None
+        return _checked_text(task, what, _filled(task, key, named) if isinstance(key, str) else made)
 
     unique, running = wanted.unique, wanted.max_running
     found = Terms(gather=wanted.gather, wait_s=wanted.wait_s)
@@ -175,6 +178,15 @@ def _lasts(unique: Unique | None, debounce_s: float) -> float:
     if unique is None or debounce_s or unique.until == "waiting":
         return WHILE_WAITING
     return UNTIL_DONE if unique.until == "done" else float(unique.until)
+
+
+def _called(whose: str, key: Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    try:
+        return key(*args, **kwargs)
+    except Exception as error:  # the project's own code, and its parameters may not be those of the task
+        raise ArgumentError(
+            f"{whose}: its function, called with the arguments of the call, raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _filled(task: str, key: str, named: Callable[[], Mapping[str, Any]]) -> str:
@@ -205,10 +217,10 @@ def _check_key(what: str, key: object) -> None:
     if callable(key):
         return
     if not isinstance(key, str) or not key:
-        raise TypeError(f'{what}: key = {key!r}: must be text, such as "mail:{{to}}", or a function that returns it')
+        raise OptionError(f'{what}: key = {key!r}: must be text, such as "mail:{{to}}", or a function that returns it')
     for name in _names_in(key):
         if not name.isidentifier():
-            raise ValueError(
+            raise OptionError(
                 f'{what}: key = {key!r}: between braces stands the name of a parameter, such as "mail:{{to}}"'
             )
 
@@ -221,7 +233,7 @@ def _names_in(key: str) -> list[str]:
             (name, how, conversion) for _, name, how, conversion in string.Formatter().parse(key) if name is not None
         ]
     except ValueError as error:
-        raise ValueError(f"key {key!r}: {error}: write {{{{ and }}}} for braces that are meant as such") from None
+        raise OptionError(f"key {key!r}: {error}: write {{{{ and }}}} for braces that are meant as such") from None
     return ["!" if how or conversion else name for name, how, conversion in fields]
 
 
