@@ -20,7 +20,7 @@ from cronq.config import load
 from cronq.config.file import beside
 from cronq.messages.outbox import Opening
 from cronq.tasks.decorator import TaskDecorator
-from cronq.tasks.options import Delivery, checked_names
+from cronq.tasks.options import delivery_of
 from cronq.tasks.task import Task
 from cronq.transports.installation import Installation
 
@@ -193,7 +193,7 @@ class App:
 
     def dispatch(self, message: object, **delivery: Unpack[DeliveryOptions]) -> list[Ref[Any]]:
         """Put a message object into its queue, once for each of its handlers. `delivery` is as for `task.using`."""
-        wanted = Delivery(**checked_names(Delivery, delivery))
+        wanted = delivery_of(f"dispatch of {type(message).__qualname__}", **delivery)
         return self.enqueuer.post(self.writer.dispatched(message, wanted), wanted.immediately)
 
     def ref(self, message: str | Ref[T]) -> Ref[T]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Type
 from cronq.errors import UsageError
 from cronq.tasks.context import Context
 from cronq.tasks.module_name import module_name
-from cronq.tasks.options import NOTHING_ASKED, Delivery
+from cronq.tasks.options import NOTHING_ASKED, delivery_of
+from cronq.tasks.signatures import checked_pairs, iterated
 from cronq.tasks.terms import Asked, asked, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from cronq.tasks.codec import Codec
-    from cronq.tasks.options import Options
+    from cronq.tasks.options import Delivery, Options
     from cronq.tasks.ref import Ref
     from cronq.tasks.terms import Key, Unique
 
@@ -107,7 +108,7 @@ class Task(Generic[P, R]):
             return self._asked if any(self._asked) else None
         return asked(delivery.unique, None, delivery.debounce_s).or_else(self._asked)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if not self._may_take_context:
             return self.function(*args, **kwargs)
         from cronq.tasks.plain_call import with_context
@@ -124,20 +125,20 @@ class Task(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """Put a call into the queue and return its Ref.
 
         Raises ArgumentError when the arguments do not fit, TransportError when the queue cannot take it.
         """
         return self._sender.send_calls(self, [(args, kwargs)], NOTHING_ASKED)[0]
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """As `enqueue`, for coroutines: their event loop goes on while the queue is waited for."""
         return (await self._sender.send_calls_async(self, [(args, kwargs)], NOTHING_ASKED))[0]
 
     def enqueue_many(self, calls: Pairs) -> list[Ref[R]]:
         """Put many calls, given as pairs of args and kwargs, into the queue in one transaction: all or none."""
-        return self._sender.send_calls(self, calls, NOTHING_ASKED)
+        return self._sender.send_calls(self, checked_pairs(self.name, calls), NOTHING_ASKED)
 
     def enqueue_as(self, delivery: Delivery, calls: Pairs) -> list[Ref[R]]:
         """Put calls into the queue as `delivery` says: what `using(...)` and calls come to."""
@@ -147,7 +148,7 @@ class Task(Generic[P, R]):
         """As `enqueue_as`, for coroutines."""
         return await self._sender.send_calls_async(self, calls, delivery)
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Return a call as a value, for `app.enqueue`, `app.chain`, `app.group` and `app.enqueue_in`.
 
         Nothing is enqueued before `call.enqueue()`.
@@ -156,7 +157,7 @@ class Task(Generic[P, R]):
 
     def map(self, items: Iterable[Any]) -> list[Call[R]]:
         """Return a call for each item, its only argument: `app.enqueue(*task.map(ids))`, or `app.group(...)`."""
-        return [Call(self, (item,), {}, NOTHING_ASKED) for item in items]
+        return [Call(self, (item,), {}, NOTHING_ASKED) for item in iterated(self.name, items)]
 
     def using(  # noqa: PLR0913 - by name only, each one thing that a call may ask for
         self,
@@ -174,7 +175,17 @@ class Task(Generic[P, R]):
 
         `immediately` passes by every outbox: sent now, whatever becomes of the request or task that enqueues it.
         """
-        delivery = Delivery(queue, delay_s, priority, expires_s, headers, unique, debounce_s, immediately)
+        delivery = delivery_of(
+            f"task {self.name}",
+            queue=queue,
+            delay_s=delay_s,
+            priority=priority,
+            expires_s=expires_s,
+            headers=headers,
+            unique=unique,
+            debounce_s=debounce_s,
+            immediately=immediately,
+        )
         return Prepared(self, delivery)
 
 
@@ -185,21 +196,21 @@ class Prepared(Generic[P, R]):
         self._task = task
         self._delivery = delivery
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """As `Task.enqueue`."""
         return self._task.enqueue_as(self._delivery, [(args, kwargs)])[0]
 
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
+    async def aenqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """As `Task.aenqueue`."""
         return (await self._task.aenqueue_as(self._delivery, [(args, kwargs)]))[0]
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """As `Task.call`."""
         return Call(self._task, args, kwargs, self._delivery)
 
     def enqueue_many(self, calls: Pairs) -> list[Ref[R]]:
         """As `Task.enqueue_many`."""
-        return self._task.enqueue_as(self._delivery, calls)
+        return self._task.enqueue_as(self._delivery, checked_pairs(self._task.name, calls))
 
 
 class AsyncTask(Task[P, R]):
@@ -207,7 +218,7 @@ class AsyncTask(Task[P, R]):
 
     is_coroutine: bool = True
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # awaited
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:  # type: ignore[override]  # awaited
         return super().__call__(*args, **kwargs)  # type: ignore[return-value]  # R is what comes of awaiting it
 
 
@@ -239,7 +250,7 @@ def name_of(function: Callable[..., object]) -> str:
     Raises UsageError for a callable that no import can reach.
     """
     qualified = getattr(function, "__qualname__", "")
-    if not qualified or "<" in qualified:
+    if not qualified or "<" in qualified or not getattr(function, "__module__", None):
         raise UsageError(
             f"{function!r} cannot be a task: it must be a function at the top of a module, so that consumers find it"
         )
