@@ -14,6 +14,7 @@ from cronq.errors import ArgumentError, OptionError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING
 from cronq.namedtuple import NamedTuple
 from cronq.option_values import check_flag
+from cronq.tasks.key_template import filled, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +33,10 @@ Key = str | Callable[..., str]
 class Unique:
     """One message of a task and a `key` at a time.
 
-    The key is text with parameters, `"mail:{to}"`, or what a function makes of the arguments. Further calls are
-    dropped, or with `replace` give the waiting message their own arguments. That ends when the message is `"done"`,
-    when it is no longer `"waiting"`, or so many seconds after it was enqueued, whatever has become of it.
+    The key is text with parameters or fields of them, `"mail:{to}"`, `"stock:{message.product}"`, or what a function
+    makes of the arguments. Further calls are dropped, or with `replace` give the waiting message their own arguments.
+    That ends when the message is `"done"`, when it is no longer `"waiting"`, or so many seconds after it was enqueued,
+    whatever has become of it.
     """
 
     key: Key
@@ -145,7 +147,7 @@ def check_names(wanted: Asked, function: Callable[..., object]) -> None:
         return  # then it is seen when it is called
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     for key in (wanted.unique and wanted.unique.key, wanted.max_running and wanted.max_running.key):
-        for name in _names_in(key) if isinstance(key, str) else ():
+        for name in read("key", key).parameters if isinstance(key, str) else ():
             if name not in known:
                 raise OptionError(f"key {key!r}: {name!r} is none of its parameters ({', '.join(known) or 'none'})")
 
@@ -157,13 +159,15 @@ def terms_of_call(
 
     def text(what: str, key: Key) -> str:
         made = _called(f"task {task}: the key of {what}", key, args, kwargs) if callable(key) else None
-        return _checked_text(task, what, _filled(task, key, named) if isinstance(key, str) else made)
+        return _checked_text(task, what, filled(task, key, named) if isinstance(key, str) else made)
 
     unique, running = wanted.unique, wanted.max_running
     found = Terms(gather=wanted.gather, wait_s=wanted.wait_s)
     if unique is not None or wanted.debounce_s:
         key = "" if unique is None else text("unique", unique.key)
-        found = found._replace(unique_key=f"{task} {key}".rstrip(), unique_for=_lasts(unique, wanted.debounce_s))
+        found = found._replace(
+            unique_key=f"{task} {key}" if key else task, unique_for=_lasts(unique, wanted.debounce_s)
+        )
     if wanted.debounce_s:
         found = found._replace(replaces=DEBOUNCED_AT_MOST * wanted.debounce_s, delay_s=wanted.debounce_s)
     elif unique is not None and unique.replace:
@@ -189,15 +193,6 @@ def _called(whose: str, key: Callable[..., str], args: tuple[Any, ...], kwargs: 
         ) from error
 
 
-def _filled(task: str, key: str, named: Callable[[], Mapping[str, Any]]) -> str:
-    if "{" not in key and "}" not in key:
-        return key
-    try:
-        return key.format_map(named())
-    except KeyError as error:
-        raise ArgumentError(f"task {task}: key {key!r}: this call has no argument {error.args[0]!r}") from None
-
-
 def _checked_text(task: str, what: str, text: object) -> str:
     if not isinstance(text, str) or not text:
         raise ArgumentError(f"task {task}: the key of {what} must be text, not {text!r}")
@@ -213,28 +208,12 @@ def _checked_text(task: str, what: str, text: object) -> str:
 
 
 def _check_key(what: str, key: object) -> None:
-    """Refuse what can be no key. A template has plain names of parameters and nothing else."""
+    """Refuse what can be no key."""
     if callable(key):
         return
     if not isinstance(key, str) or not key:
         raise OptionError(f'{what}: key = {key!r}: must be text, such as "mail:{{to}}", or a function that returns it')
-    for name in _names_in(key):
-        if not name.isidentifier():
-            raise OptionError(
-                f'{what}: key = {key!r}: between braces stands the name of a parameter, such as "mail:{{to}}"'
-            )
-
-
-def _names_in(key: str) -> list[str]:
-    import string
-
-    try:
-        fields = [
-            (name, how, conversion) for _, name, how, conversion in string.Formatter().parse(key) if name is not None
-        ]
-    except ValueError as error:
-        raise OptionError(f"key {key!r}: {error}: write {{{{ and }}}} for braces that are meant as such") from None
-    return ["!" if how or conversion else name for name, how, conversion in fields]
+    read(what, key)
 
 
 def _is_number(value: object) -> bool:

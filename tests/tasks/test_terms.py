@@ -150,7 +150,7 @@ def test_a_plain_message_carries_no_terms(app):
         ({"unique": 7}, "must be text"),
         ({"unique": ""}, "must be text"),
         ({"unique": "mail:{recipient}"}, "'recipient' is none of its parameters"),
-        ({"unique": "mail:{to.name}"}, "between braces stands the name of a parameter"),
+        ({"unique": "mail:{to.}"}, "between braces stands the name of a parameter"),
         ({"unique": "mail:{0}"}, "between braces stands the name of a parameter"),
         ({"unique": "mail:{to!r}"}, "between braces"),
         ({"unique": "mail:{to:>9}"}, "between braces"),
