@@ -212,7 +212,7 @@ class App:
 
     async def adispatch(self, message: object, **delivery: Unpack[DeliveryOptions]) -> list[Ref[Any]]:
         """As `dispatch`, for coroutines: their event loop goes on while the queue is waited for."""
-        wanted = Delivery(**checked_names(Delivery, delivery))
+        wanted = delivery_of(f"dispatch of {type(message).__qualname__}", **delivery)
         return await self.enqueuer.post_async(self.writer.dispatched(message, wanted), wanted.immediately)
 
     def enqueue_in(self, connection: object, *calls: Call[Any] | object) -> list[Ref[Any]]:

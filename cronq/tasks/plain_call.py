@@ -6,8 +6,8 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cronq.errors import UsageError
-from cronq.tasks.codec import hints_of
 from cronq.tasks.context import CURRENT, Context
+from cronq.tasks.signatures import hints_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -20,7 +20,7 @@ from cronq import (
     UsageError,
     events,
 )
-from cronq.errors import ArgumentError
+from cronq.errors import ArgumentError, NoResult
 from cronq.messages.ids import enqueued_at
 from cronq.messages.message import State
 from tests.consumer.batches import Batch, Indexed, waiting
@@ -209,7 +209,9 @@ def test_what_is_no_result_for_each_is_not_kept(crew, heard):
     batch.inside = len
     (ref, *_) = batch.send(1, 2, 3)
     crew.step(2)
-    assert (ref.status, ref.result) == ("done", None)
+    with pytest.raises(NoResult, match="its result was not kept"):
+        _ = ref.result
+    assert ref.status == "done"
     assert [error for name, error in heard if name == "result_not_kept"] == [
         "a batch task returns nothing, or a list of a result for each of its 3 items"
     ] * 3
