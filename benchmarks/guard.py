@@ -11,7 +11,7 @@ import json
 import sqlite3
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,13 @@ BASELINE = Path(__file__).with_name("guard.json")
 TOLERANCE = 0.10
 BUILD = f"Python {sys.version_info.major}.{sys.version_info.minor}, SQLite {sqlite3.sqlite_version.rpartition('.')[0]}"
 DEPENDS_ON_BUILD = ("instructions", "modules")
+
+
+class Baseline(TypedDict):
+    """What `guard.json` holds."""
+
+    build: str
+    counts: dict[str, float]
 
 
 class Change(NamedTuple):
@@ -57,15 +64,15 @@ def main(words: list[str] | None = None, baseline: Path = BASELINE) -> int:
     given = parser.parse_args(words)
     counts = count()
     if given.update:
-        known = {"build": BUILD, "counts": {name: round(value, 4) for name, value in sorted(counts.items())}}
+        known: Baseline = {"build": BUILD, "counts": {name: round(value, 4) for name, value in sorted(counts.items())}}
         baseline.write_text(json.dumps(known, indent=2) + "\n")
         return 0
     return judge(json.loads(baseline.read_text()), counts)
 
 
-def judge(known: Mapping[str, object], counts: Mapping[str, float]) -> int:
+def judge(known: Baseline, counts: Mapping[str, float]) -> int:
     """Print how counts compare with a baseline; return 1 when something has grown."""
-    before: dict[str, float] = dict(known["counts"])  # type: ignore[call-overload]
+    before = known["counts"]
     if known["build"] != BUILD:
         _say(f"the baseline is of {known['build']}: instructions and imports are not compared on {BUILD}")
         before = {name: value for name, value in before.items() if not name.startswith(DEPENDS_ON_BUILD)}

@@ -17,7 +17,7 @@ from benchmarks.report import write
 COUNTS = {"commits per message": 2.0, "instructions of a request": 100.0, "modules of the tick": 50.0}
 
 
-def known(counts: dict[str, float], build: str = guard.BUILD) -> dict[str, object]:
+def known(counts: dict[str, float], build: str = guard.BUILD) -> guard.Baseline:
     return {"build": build, "counts": counts}
 
 

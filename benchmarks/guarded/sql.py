@@ -23,19 +23,20 @@ def count() -> dict[str, float]:
         started(path)
         words = [sys.executable, "-m", __name__, *tick_words(path)]
         said = subprocess.run(words, cwd=REPOSITORY, env=environment(path), check=True, stdout=subprocess.PIPE)
-    return json.loads(said.stdout)
+    counts: dict[str, float] = json.loads(said.stdout)
+    return counts
 
 
 def _count() -> dict[str, float]:
     traced: list[str] = []
-    connect = sqlite3.connect
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
     def traced_connect(*args: object, **kwargs: object) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **kwargs)  # type: ignore[call-overload]
+        connection = connect(*args, **kwargs)
         connection.set_trace_callback(traced.append)
         return connection
 
-    sqlite3.connect = traced_connect  # type: ignore[assignment]
+    sqlite3.connect = traced_connect  # type: ignore[assignment]  # its overloads stay those of the original
     return {**_of_messages(traced), **_of_tick(traced)}
 
 

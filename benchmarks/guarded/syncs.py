@@ -8,9 +8,13 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import shim
 from benchmarks.places import REPOSITORY, work_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MESSAGES = 500
 
@@ -23,7 +27,8 @@ def count() -> dict[str, float]:
         said = subprocess.run(
             command, cwd=REPOSITORY, env={**os.environ, **variables}, check=True, stdout=subprocess.PIPE
         )
-    return json.loads(said.stdout)
+    counts: dict[str, float] = json.loads(said.stdout)
+    return counts
 
 
 def _count(directory: Path) -> dict[str, float]:
@@ -33,12 +38,13 @@ def _count(directory: Path) -> dict[str, float]:
     work = Workload(directory)
     work.enqueue(1)
     at = [shim.counted(counter)]
-    for action in (
+    actions: tuple[Callable[[], object], ...] = (
         lambda: work.enqueue(20),
         lambda: serve(work.site_that_enqueues, 10),
         lambda: work.enqueue_at_once(MESSAGES - 121),
         lambda: work.drain(MESSAGES),
-    ):
+    )
+    for action in actions:
         action()
         at.append(shim.counted(counter))
     one_by_one, requests, at_once, drain = (after - before for before, after in pairwise(at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.contest import kill
@@ -25,7 +26,7 @@ def measure(run: Run) -> Section:
             contest = stack.enter_context(run.arena.contest(contestant))
             contest.do("hang")
             process = contest.start("worker")
-            wait_until(lambda contest=contest: contest.lines("starts"), 60)
+            wait_until(partial(contest.lines, "starts"), 60)
             kill(process)
             contests.append((contest, time.monotonic()))
             stack.enter_context(contest.worker())

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.figures import Figure, Plot, Section, Table, at_most, number
@@ -83,7 +84,7 @@ def interleaved(run: Run) -> tuple[dict[str, list[Cost]], dict[str, float]]:
         }
         for path in (empty, full):
             run_once(tick_command(path), environment(path))
-            wait_until(lambda path=path: consumes(path, "standby.0"))
+            wait_until(partial(consumes, path, "standby.0"))
         costs: dict[str, list[Cost]] = {name: [] for name in commands}
         for _ in range(run.pace.process_rounds):
             for name, (argv, env) in commands.items():
@@ -91,7 +92,7 @@ def interleaved(run: Run) -> tuple[dict[str, list[Cost]], dict[str, float]]:
         return costs, {name: peak_mb(argv, env) for name, (argv, env) in commands.items()}
 
 
-def run_once(argv: Sequence[str], env: Mapping[str, str]) -> Cost:
+def run_once(argv: list[str], env: Mapping[str, str]) -> Cost:
     """Run a command, without a shell."""
     began = time.perf_counter()
     pid = os.posix_spawn(argv[0], argv, env)
@@ -123,7 +124,7 @@ def spawning_ms(rounds: int) -> float:
             env = environment(path)
             _make_database(path, env)
             spawning = run_once(tick_command(path), env).wall_ms
-            wait_until(lambda path=path: consumes(path, "high.0", "normal.0", "low.0", "mail.0"))
+            wait_until(partial(consumes, path, "high.0", "normal.0", "low.0", "mail.0"))
             extra.append(spawning - run_once(tick_command(path), env).wall_ms)
     return Figure.of(extra).median
 
