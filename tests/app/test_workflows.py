@@ -218,7 +218,7 @@ def test_a_cursor_that_would_not_come_back_is_refused(crew, cursor):
 
 
 @pytest.mark.parametrize(("code", "sent"), [(0, ["x"]), (1, [])])
-def test_a_command_sends_what_it_enqueued_when_it_ends_well(crew, code, sent):
+def test_a_command_sends_what_it_enqueued_when_it_ends_well(crew: Crew, code, sent):
     task = crew.task()
 
     @click.command()
