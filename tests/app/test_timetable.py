@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from cronq.schedules.schedule import Schedule
 from cronq.schedules.spec import message_of
 from tests import making
 from tests.clocks import FakeClock
+
+if TYPE_CHECKING:
+    from cronq.schedules.stored import StoredSchedule
 
 MIDNIGHT = 1_767_225_600.0  # 2026-01-01, UTC
 
@@ -34,8 +38,9 @@ def with_config(app, *schedules: Schedule):
     return app
 
 
-def spec(one) -> dict[str, object]:
-    return json.loads(one.spec)
+def spec(one: StoredSchedule) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(one.spec)
+    return found
 
 
 NAME = f"{__name__}.tidy"

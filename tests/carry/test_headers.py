@@ -4,6 +4,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,11 @@ from cronq.carry.trace_context import Trace
 from cronq.schedules.spec import message_of
 from cronq.schedules.stored import StoredSchedule
 from tests.making import app as make_app
+from tests.presence import there
 from wsgi_hooks import CronqMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 language: ContextVar[str] = ContextVar("language", default="en")
 tenant: ContextVar[int | None] = ContextVar("tenant")
@@ -38,14 +43,14 @@ def seen():
 
 @pytest.fixture
 def look(app, seen):
-    """A task that notes what `watched` returns where it runs."""
+    """A task that notes what is watched where it runs: the language, until `watch` says what else."""
+    watched: list[Callable[[], object]] = [language.get]
 
     def look() -> None:
-        seen.append(look.watched())
+        seen.append(watched[0]())
 
     task = app.task(name="shop.look", retry=Retry(max_attempts=2, jitter=0))(look)
-    look.watched = language.get
-    task.watch = lambda watched: setattr(look, "watched", watched)
+    task.watch = lambda other: watched.__setitem__(0, other)
     return task
 
 
@@ -138,7 +143,8 @@ def test_the_message_of_a_schedule_runs_with_the_default(app, box, look, seen):
 
 
 def test_a_value_is_read_at_enqueue_and_restored_by_a_context_manager(app, box, look):
-    user, steps = ["ada"], []
+    user: list[str | None] = ["ada"]
+    steps: list[tuple[str, str | None]] = []
 
     @contextmanager
     def acting_as(name):
@@ -199,14 +205,18 @@ def test_an_error_in_a_request_ends_what_is_around_it(app):
 # traces
 
 
+def trace_of(headers: Mapping[str, str]) -> Trace:
+    return there(Trace.read(headers))
+
+
 def test_the_trace_of_a_request_goes_on_in_its_messages(app, box, look, seen):
     carry.trace(app)
     look.watch(carry.current_trace.get)
     request(app, look.enqueue, HTTP_TRACEPARENT=GIVEN, HTTP_TRACESTATE="a=b")
     box.run_all()
-    sent = Trace.read(box.messages[0].headers)
+    sent = trace_of(box.messages[0].headers)
     (ran,) = seen
-    asked = Trace.read({"traceparent": GIVEN})
+    asked = trace_of({"traceparent": GIVEN})
     assert {sent.trace_id, ran.trace_id} == {asked.trace_id}
     assert (ran.flags, ran.state) == (1, "a=b")
     assert len({asked.span_id, sent.span_id, ran.span_id}) == 3
@@ -221,7 +231,7 @@ def test_every_message_has_a_span_of_its_own(app, box, look):
         look.enqueue()
 
     request(app, view, HTTP_TRACEPARENT=GIVEN)
-    first, second = (Trace.read(message.headers) for message in box.messages)
+    first, second = (trace_of(message.headers) for message in box.messages)
     assert first.trace_id == second.trace_id
     assert first.span_id != second.span_id
 
@@ -231,7 +241,7 @@ def test_every_attempt_is_a_span_of_its_own(app, box, look, seen):
     spans = []
 
     def watch():
-        spans.append(carry.current_trace.get().span_id)
+        spans.append(there(carry.current_trace.get()).span_id)
         if len(spans) == 1:
             raise OSError("down")
 
@@ -246,7 +256,7 @@ def test_a_chain_of_tasks_is_one_trace(app, box, look, seen):
     look.watch(carry.current_trace.get)
     app.task(name="shop.outer")(lambda: look.enqueue() and None).enqueue()
     box.run_all()
-    outer = Trace.read(box.of("shop.outer")[0].headers)
+    outer = trace_of(box.of("shop.outer")[0].headers)
     assert seen[0].trace_id == outer.trace_id
 
 
@@ -254,7 +264,7 @@ def test_a_chain_of_tasks_is_one_trace(app, box, look, seen):
 def test_a_request_without_a_valid_trace_begins_one(app, box, look, given):
     carry.trace(app)
     request(app, look.enqueue, HTTP_TRACEPARENT=given)
-    assert Trace.read(box.messages[0].headers).flags == 0
+    assert trace_of(box.messages[0].headers).flags == 0
 
 
 def test_a_header_that_was_tampered_with_begins_a_new_trace(app, box, look, seen):

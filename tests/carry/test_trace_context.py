@@ -5,6 +5,7 @@ import re
 import pytest
 
 from cronq.carry.trace_context import Trace
+from tests.presence import there
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -46,7 +47,7 @@ def test_a_later_version_is_read_as_far_as_it_is_known():
 
 
 def test_flags_that_are_not_known_are_not_passed_on():
-    assert read(f"00-{TRACE}-{SPAN}-ff").flags == 0b11
+    assert there(read(f"00-{TRACE}-{SPAN}-ff")).flags == 0b11
 
 
 @pytest.mark.parametrize("state", ["a=" + "x" * 511, "a=\x00", "a=ü"])
