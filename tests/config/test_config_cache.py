@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from cronq.config.cache import SETTLED_S, load_quickly
 from cronq.config.template import template
 from cronq.errors import ConfigError
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LATER = 4e9
 
@@ -87,7 +91,7 @@ def test_a_changed_file_is_read_again(file):
     assert load_quickly(str(file), {}, LATER).max_processes == 5
 
 
-def test_a_file_of_the_same_size_and_time_is_read_again(file):
+def test_a_file_of_the_same_size_and_time_is_read_again(file: Path):
     load_quickly(str(file), {}, LATER)
     before = file.stat()
 

@@ -59,7 +59,7 @@ def sentry():
 
 
 @pytest.fixture
-def reported(sentry):
+def reported(sentry: Sentry):
     """The SDK at work; call it for the events that have arrived when it has nothing left to send."""
     # Not the default integrations: one of them patches subprocess for the rest of this process.
     sentry_sdk.init(

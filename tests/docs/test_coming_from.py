@@ -35,7 +35,7 @@ from cronq.testing.box import Box
 from wsgi_hooks import CronqMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAGE = (Path(__file__).parents[2] / "docs/coming-from.md").read_text()
 INTRODUCTION, *_SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)
@@ -51,7 +51,7 @@ VALUES = {
     "signals": signals,
     "sentry": sentry,
 }
-CALLABLES = {
+CALLABLES: dict[str, Callable[..., object]] = {
     "app.task": Options,
     "app.handler": Options,
     "app.batch": App.batch,

@@ -39,8 +39,9 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mails: Mails) -> Itera
     monkeypatch.setenv("SMTP_PORT", str(mails.port))
     forget()
     importlib.import_module("shop.web")
-    with sys.modules["shop"].tasks.app.testing() as sys.modules["shop"].box:
-        yield sys.modules["shop"]
+    shop: Any = sys.modules["shop"]
+    with shop.tasks.app.testing() as shop.box:
+        yield shop
     forget()
 
 
