@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from cronq.host import locks
+from tests.presence import there
 from tests.processes import answer, open_descriptors, says
 from tests.waiting import wait_until
 
@@ -35,14 +36,14 @@ def test_looking_names_the_holder(path, python):
 
 
 def test_looking_names_this_process_too(path):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     assert locks.holder_pid(path) == os.getpid()
     lock.release()
 
 
 def test_nobody_holds_what_is_free_or_missing(path):
     assert locks.holder_pid(path) is None
-    locks.take(path).release()
+    there(locks.take(path)).release()
     assert locks.holder_pid(path) is None
 
 
@@ -69,16 +70,16 @@ def test_kill_frees(path, python):
     says(holder)
     holder.kill()
     wait_until(lambda: locks.holder_pid(path) is None)
-    locks.take(path).release()
+    there(locks.take(path)).release()
 
 
 def test_release_frees_for_other_processes(path, python):
-    locks.take(path).release()
+    there(locks.take(path)).release()
     assert says(python(HOLD, path)) == "held"
 
 
 def test_the_same_process_takes_it_again_after_release(path):
-    locks.take(path).release()
+    there(locks.take(path)).release()
     again = locks.take(path)
     assert again is not None
     again.release()
@@ -101,7 +102,7 @@ def test_threads_of_one_process_exclude_each_other(path):
 
 
 def test_a_failed_try_by_another_thread_does_not_drop_the_lock(path, python):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     thread = threading.Thread(target=locks.take, args=(path,))
     thread.start()
     thread.join()
@@ -110,14 +111,14 @@ def test_a_failed_try_by_another_thread_does_not_drop_the_lock(path, python):
 
 
 def test_looking_at_one_s_own_lock_does_not_drop_it(path, python):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     locks.holder_pid(path)
     assert says(python(HOLD, path)) == "refused"
     lock.release()
 
 
 def test_looking_at_one_s_own_lock_reads_nothing_because_that_would_drop_it(path, python):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     os.write(lock.descriptor, b"note")
     assert locks.look(path) == (os.getpid(), b"")
     assert says(python(HOLD, path)) == "refused"
@@ -212,20 +213,20 @@ def test_a_signal_lets_go_of_a_lock_in_the_middle_of_what_the_process_does_with_
 
 
 def test_a_held_file_is_in_place(path):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     assert lock.is_in_place()
     lock.release()
 
 
 def test_a_removed_file_is_noticed(path):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     os.unlink(path)
     assert not lock.is_in_place()
     lock.release()
 
 
 def test_a_replaced_file_is_noticed(path):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     os.rename(path, path + ".old")
     os.close(os.open(path, os.O_CREAT))
     assert not lock.is_in_place()
@@ -240,7 +241,7 @@ def test_a_lock_file_is_never_a_symbolic_link(path, tmp_path):
 
 def test_a_lock_file_is_private_whatever_the_umask(path):
     os.umask(0)
-    locks.take(path).release()
+    there(locks.take(path)).release()
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
@@ -257,7 +258,7 @@ def test_a_lock_does_not_reach_a_program_that_is_started(path, python):
 
 def test_nothing_is_left_open(path):
     before = open_descriptors()
-    locks.take(path).release()
+    there(locks.take(path)).release()
     locks.holder_pid(path)
     locks.look(path)
     assert open_descriptors() == before
@@ -275,7 +276,7 @@ say(locks.holder_pid(sys.argv[1]))
 
 
 def test_a_lock_that_a_task_lost_by_reading_the_file_is_taken_again(path, python):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     with open(path, "rb"):
         pass  # as a backup of the whole project does
     assert says(python(LOOK, path)) == "None"
@@ -285,7 +286,7 @@ def test_a_lock_that_a_task_lost_by_reading_the_file_is_taken_again(path, python
 
 
 def test_a_lock_that_somebody_else_took_meanwhile_is_known_to_be_lost(path, python):
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     with open(path, "rb"):
         pass
     assert says(python(HOLD, path)) == "held"
@@ -298,7 +299,7 @@ def test_one_s_own_lock_is_known_by_another_name_too(tmp_path, python):
     (tmp_path / "home2").mkdir()
     (tmp_path / "home").symlink_to("home2")
     path, other = str(tmp_path / "home2" / "one.pid"), str(tmp_path / "home" / "one.pid")
-    lock = locks.take(path)
+    lock = there(locks.take(path))
     assert locks.look(other) == (os.getpid(), b"")
     assert locks.take(other) is None
     assert says(python(HOLD, path)) == "refused"

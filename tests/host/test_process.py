@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.waiting import wait_until
 SLEEP = "say('up'); time.sleep(600)"
 
 
-def holder_of(pid: int, **changes: object) -> Holder:
+def holder_of(pid: int, **changes: Any) -> Holder:
     return Holder(process.host_name(), "high.0", pid, process.start_of(pid) or 0, process.boot_id())._replace(**changes)
 
 

@@ -82,9 +82,11 @@ class Old:
 
     def consumer(self) -> subprocess.Popen[bytes]:
         """Start a consumer of the old code, and return it when it is in the middle of the message that holds it."""
-        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         command = [sys.executable, "-m", "cronq", "consume", "work"]
-        process = subprocess.Popen(command, cwd=self.project.home, env=self.old, **quiet)
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(
+            command, cwd=self.project.home, env=self.old, stdin=quiet, stdout=quiet, stderr=quiet
+        )
         wait_until(lambda: "begin held" in self.ran())
         return process
 

@@ -8,6 +8,7 @@ import socket
 import stat
 import time
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from cronq.webhook.subscription import TASK, Webhook
 from tests.clocks import FakeClock
 from tests.consumer.crew import Post
 from tests.making import app as make_app
+from tests.presence import there
 
 ONCE = Retry(max_attempts=1)
 
@@ -195,7 +197,7 @@ def test_a_long_answer_is_not_read_to_its_end(site):
 def test_a_delivery_that_fails_for_good_is_not_posted_and_calls_nobody(site):
     ran = []
 
-    def tell(failure: dict) -> None:
+    def tell(failure: dict[str, Any]) -> None:
         ran.append(failure["task"])
 
     site.app.on_failure(site.task(tell))
@@ -216,20 +218,20 @@ def test_a_webhook_that_was_removed_meanwhile_is_given_up(site):
 def test_messages_are_as_small_as_ever_without_webhooks():
     app = make_app()
     ref = app.task(name="shop.succeed")(succeed).enqueue(1)
-    assert app.transport.find(ref.id).message.follow == b""
+    assert there(app.transport.find(ref.id)).message.follow == b""
     assert TASK not in {task.name for task in app.registry}
 
 
 def test_a_task_that_nobody_asked_about_has_nothing_stored(receiver, home):
     site = Site(receiver, home, tasks=("shop.fail",))
     ref = site.task(succeed).enqueue(1)
-    assert site.app.transport.find(ref.id).message.follow == b""
+    assert there(site.app.transport.find(ref.id)).message.follow == b""
 
 
 def test_deliveries_wait_where_the_webhook_says(receiver, home):
     site = Site(receiver, home, queue="low")
     ref = site.task(fail, retry=ONCE).enqueue("1")
-    (step,) = json.loads(site.app.transport.find(ref.id).message.follow)["failed"]
+    (step,) = json.loads(there(site.app.transport.find(ref.id)).message.follow)["failed"]
     assert step["message"]["queue"] == "low"
 
 
@@ -288,11 +290,11 @@ def test_two_callbacks_for_all_failures_do_not_call_one_another_for_ever():
     app = make_app()
     told = []
 
-    def one(failure: dict) -> None:
+    def one(failure: dict[str, Any]) -> None:
         told.append("one")
         raise GiveUp("no")
 
-    def two(failure: dict) -> None:
+    def two(failure: dict[str, Any]) -> None:
         told.append("two")
 
     for callback in (one, two):
@@ -310,7 +312,7 @@ def test_a_callback_carries_no_headers_of_whoever_enqueued_the_first_message():
     app.before_enqueue(lambda headers: headers.update(user=user[0]))
     seen = []
 
-    def tell(failure: dict, context: Context) -> None:
+    def tell(failure: dict[str, Any], context: Context) -> None:
         seen.append(dict(context.headers))
 
     task = app.task(name="shop.fail", retry=ONCE, on_failure=app.task(name="shop.tell")(tell))(fail)
