@@ -38,7 +38,11 @@ class Forked:
 
     def __init__(self, words: tuple[str, ...], home: Path, environ: Mapping[str, str], on_terminal: bool) -> None:
         self._file = home / f"printed.{os.getpid()}.{id(self)}"
-        self._terminal, stream = _terminal() if on_terminal else (None, os.open(self._file, os.O_RDWR | os.O_CREAT))
+        self._terminal: int | None = None
+        if on_terminal:
+            self._terminal, stream = _terminal()
+        else:
+            stream = os.open(self._file, os.O_RDWR | os.O_CREAT)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,9 +27,9 @@ def python() -> Iterator[Starting]:
     """Start `code` in a Python of its own; `say("...")` in it prints a line that the test can wait for."""
     started: list[Started] = []
 
-    def start(code: str, *args: str, **options: object) -> Started:
+    def start(code: str, *args: str, **options: Any) -> Started:
         source = "import os, sys, time\ndef say(text): print(text, flush=True)\n" + textwrap.dedent(code)
-        process = subprocess.Popen(
+        process: Started = subprocess.Popen(
             [sys.executable, "-c", source, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
         )
         started.append(process)

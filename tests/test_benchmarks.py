@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
 from xml.etree import ElementTree  # what it parses here, we have just written
 
 import pytest
@@ -13,6 +14,9 @@ from benchmarks import guard
 from benchmarks.figures import Figure, Plot, Section, Table, at_least, at_most, number, paired, percentile
 from benchmarks.plots import svg
 from benchmarks.report import write
+
+if TYPE_CHECKING:
+    from benchmarks.settings import Run
 
 COUNTS = {"commits per message": 2.0, "instructions of a request": 100.0, "modules of the tick": 50.0}
 
@@ -117,10 +121,12 @@ def test_update_writes_what_is_counted_and_the_guard_then_agrees(tmp_path, monke
 
 
 def test_a_measure_that_cannot_be_done_is_told_and_costs_none_of_the_others(monkeypatch, capsys):
-    broken = ModuleType("broken")
-    broken.measure = lambda run: Path("/nowhere/missing.c").read_text()
-    monkeypatch.setitem(sys.modules, "benchmarks.measures.broken", broken)
-    section = harness._measure("broken", None)
+    class Broken(ModuleType):
+        def measure(self, run: Run) -> Section:
+            return Section(Path("/nowhere/missing.c").read_text(), "")
+
+    monkeypatch.setitem(sys.modules, "benchmarks.measures.broken", Broken("broken"))
+    section = harness._measure("broken", cast("Run", None))  # a measure that breaks before it looks at its run
     assert section.how.startswith("Not measured: ")
     assert "missing.c" in section.how
     assert "broken: " in capsys.readouterr().out

@@ -29,6 +29,8 @@ from tests.making import app as make_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cronq.tasks.task import Task
+
 ENDS = {
     "finishes": ["reserved", "finished"],
     "raises": ["reserved", "released", "reserved", "failed"],
@@ -78,7 +80,7 @@ def heard():
 
 
 def enqueue(app: App, end: str) -> None:
-    task = app.task(name="shop.how", queue="high", retry=Retry(max_attempts=2, delay_s=0))(how)
+    task: Task[..., None] = app.task(name="shop.how", queue="high", retry=Retry(max_attempts=2, delay_s=0))(how)
     if end == "unreadable":
         app.transport.enqueue([message(task="shop.how", body=b"no json")])
     else:
