@@ -29,7 +29,7 @@ def around(app, steps, name):
 
 
 def test_requests_run_inside_what_was_registered_in_that_order(app):
-    steps = []
+    steps: list[str] = []
     around(app, steps, "first")
     around(app, steps, "second")
 
@@ -43,7 +43,7 @@ def test_requests_run_inside_what_was_registered_in_that_order(app):
 
 
 def test_an_exception_passes_and_everything_is_left(app):
-    steps = []
+    steps: list[str] = []
     around(app, steps, "only")
 
     def site(environ, start_response):

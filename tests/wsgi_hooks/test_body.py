@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from wsgi_hooks.body import closing, wrapped_files
+from wsgi_hooks.body import SizedHookedBody, closing, wrapped_files
 
 
 class Body:
@@ -26,13 +26,13 @@ def test_the_body_is_served_unchanged():
 
 
 def test_the_hook_runs_after_the_bodys_own_close():
-    log = []
+    log: list[str] = []
     closing(Body(log), lambda: log.append("hook")).close()
     assert log == ["body", "hook"]
 
 
 def test_closing_twice_runs_both_once():
-    log = []
+    log: list[str] = []
     wrapped = closing(Body(log), lambda: log.append("hook"))
     wrapped.close()
     wrapped.close()
@@ -40,7 +40,7 @@ def test_closing_twice_runs_both_once():
 
 
 def test_the_hook_runs_when_the_bodys_close_raises_and_the_error_passes():
-    log = []
+    log: list[str] = []
     wrapped = closing(Body(log, RuntimeError("boom")), lambda: log.append("hook"))
     with pytest.raises(RuntimeError, match="boom"):
         wrapped.close()
@@ -48,13 +48,15 @@ def test_the_hook_runs_when_the_bodys_close_raises_and_the_error_passes():
 
 
 def test_a_body_without_close_gets_the_hook_all_the_same():
-    log = []
+    log: list[str] = []
     closing([b"x"], lambda: log.append("hook")).close()
     assert log == ["hook"]
 
 
 def test_a_sized_body_keeps_its_length_because_servers_make_content_length_of_it():
-    assert len(closing([b"x"], lambda: None)) == 1
+    wrapped = closing([b"x"], lambda: None)
+    assert isinstance(wrapped, SizedHookedBody)
+    assert len(wrapped) == 1
 
 
 def test_a_body_without_length_does_not_pretend_to_have_one():
@@ -72,7 +74,7 @@ class ServersWrapper:
 
 
 def test_the_hook_runs_once_when_the_server_closes_the_file():
-    log = []
+    log: list[str] = []
     file = io.BytesIO(b"data")
     environ = {"wsgi.file_wrapper": ServersWrapper}
     with wrapped_files(environ, lambda: log.append("hook")) as files:
@@ -98,7 +100,7 @@ def test_the_server_finds_its_class_in_place_when_the_application_raises():
 
 
 def test_a_server_without_a_file_wrapper_is_given_none():
-    environ = {}
+    environ: dict[str, object] = {}
     with wrapped_files(environ, lambda: None) as files:
         assert environ == {}
     assert not files.is_sent_as([b"x"])
@@ -115,7 +117,7 @@ def test_the_file_answers_for_everything_else(tmp_path):
 
 
 def test_a_file_that_is_closed_before_another_is_sent_runs_no_hook():
-    log = []
+    log: list[str] = []
     environ = {"wsgi.file_wrapper": ServersWrapper}
     with wrapped_files(environ, lambda: log.append("hook")):
         first = environ["wsgi.file_wrapper"](io.BytesIO())
@@ -127,7 +129,7 @@ def test_a_file_that_is_closed_before_another_is_sent_runs_no_hook():
 
 
 def test_a_file_that_is_sent_within_another_body_runs_no_hook():
-    log = []
+    log: list[str] = []
     environ = {"wsgi.file_wrapper": ServersWrapper}
     with wrapped_files(environ, lambda: log.append("hook")) as files:
         made = environ["wsgi.file_wrapper"](io.BytesIO())

@@ -26,7 +26,6 @@ def test_an_import_goes_on_in_slices_within_the_time_of_each_request(app):
     rows: list[int] = []
     stops: list[int] = []
 
-    @app.task(name="import_rows")
     def import_rows(context: Context) -> object:
         for number in range(context.cursor or 0, 100):
             if context.should_stop:
@@ -36,7 +35,7 @@ def test_an_import_goes_on_in_slices_within_the_time_of_each_request(app):
             rows.append(number)
         return None
 
-    ref = import_rows.enqueue()
+    ref = app.task(name="import_rows")(import_rows).enqueue()
     requests = 0
     while ref.status != "gone":
         request(CronqMiddleware(site(), app))

@@ -13,8 +13,10 @@ from cronq.errors import TransportError
 from cronq.messages.message import State
 from cronq.supervisor import slots
 from cronq.transports.exchange import Want
+from tests.presence import there
 from tests.waiting import wait_until
 from wsgi_hooks import CronqMiddleware
+from wsgi_hooks.body import close
 
 HTML = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "2")]
 
@@ -67,7 +69,7 @@ def request(application, method="GET", **environ):
         content = b"".join(body)
     finally:
         if hasattr(body, "close"):
-            body.close()
+            close(body)
     return told[0], content
 
 
@@ -93,7 +95,7 @@ def test_messages_are_sent_before_the_response_leaves(app):
     wrapped = CronqMiddleware(site(work=lambda: task(app, "note").enqueue("a")), app)
     body = wrapped({"REQUEST_METHOD": "POST"}, lambda status, headers: None)
     assert app.transport.depth(["normal"], 5) == 1
-    body.close()
+    close(body)
 
 
 def test_where_inline_work_is_off_a_response_stays_as_it_is_and_its_messages_are_sent(app):
@@ -112,7 +114,7 @@ def test_inline_work_that_is_turned_off_during_a_request_leaves_nothing_behind(a
     before = sorted(os.listdir(home))
     body = CronqMiddleware(site(), app)({"REQUEST_METHOD": "GET"}, lambda status, headers: None)
     with app.testing():
-        body.close()
+        close(body)
     assert sorted(os.listdir(home)) == before
 
 
@@ -313,14 +315,14 @@ def test_only_one_request_at_a_time_works_inline(app, ran):
     from cronq.supervisor import slots
 
     app.state.prepare()
-    held = slots.take(app.state, "inline", 1)
+    held = there(slots.take(app.state, "inline", 1))
     task(app, "note").enqueue("a")
     request(CronqMiddleware(site(), app))
     assert ran == []
     held.leave("done")
 
 
-def test_system_exit_of_the_server_passes_and_the_message_comes_back(app):
+def test_system_exit_of_the_server_passes_and_the_message_comes_back(app: App):
     @app.task(name="killed")
     def killed() -> None:
         raise SystemExit(1)
@@ -348,7 +350,7 @@ def test_the_servers_file_wrapper_comes_back_untouched_and_the_hook_runs(app, ra
     body = CronqMiddleware(application, app)(environ, lambda status, headers: None)
     assert type(body) is Wrapper
     assert environ["wsgi.file_wrapper"] is Wrapper
-    body.close()
+    close(body)
     assert ran == ["a"]
 
 
@@ -425,7 +427,7 @@ def test_what_an_earlier_request_of_this_process_could_not_write_down_is_taken_b
     """The disk was full when its attempt ended. What is noted later in the same slot says nothing of that message."""
     app.state.prepare()
     task(app, "note").enqueue("left behind")
-    slot = slots.take(app.state, "inline", 1)
+    slot = there(slots.take(app.state, "inline", 1))
     slot.begin(["normal"], 0.0, slots.CONSUMING)
     assert app.transport.exchange(slot.holder, [], Want(["normal"], time.time() + 300, 1, 1)).messages
     slot.note(1)

@@ -16,6 +16,7 @@ import pytest
 
 from cronq.host.state_dir import StateDir
 from cronq.supervisor import slots
+from tests.presence import there
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def serving(server: str, home: Path, mode: str = "inline", more: str = "", top: 
 def get(port: int, path: str, version: str = "HTTP/1.1") -> bytes:
     """Read a whole response; a server that holds it back until the work is done runs into the timeout."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    connection._http_vsn_str = version
+    vars(connection)["_http_vsn_str"] = version  # which has no public name
     connection.request("GET", path)
     try:
         return connection.getresponse().read()
@@ -175,11 +176,12 @@ def test_spawn_starts_a_consumer_and_the_web_process_keeps_no_child(home):
         wait_until(lambda: started(home))
         state = StateDir(str(home / ".cronq"))
         (consumer,) = [seen for seen in slots.survey(state) if seen.is_live]
-        assert started(home) == [consumer.pid]
-        wait_until(lambda: "gunicorn" not in command_of(parent_of(consumer.pid)))
+        pid = there(consumer.pid)
+        assert started(home) == [pid]
+        wait_until(lambda: "gunicorn" not in command_of(parent_of(pid)))
         (home / "go").touch()
         wait_until((home / "done").exists)
-        os.kill(consumer.pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not any(seen.is_live for seen in slots.survey(state)))
 
 
