@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cronq import App, Context, GiveUp, Retry, RetryLater, events
+from cronq import CURRENT, App, Context, GiveUp, Retry, RetryLater, events
 from cronq.config.settings import Group, Inline
 from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import TaskTimeout
@@ -29,7 +29,6 @@ from tests.making import app as make_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cronq.tasks.task import Task
 
 ENDS = {
     "finishes": ["reserved", "finished"],
@@ -45,7 +44,7 @@ PATIENT = Inline(queues=("high",), memory_limit_mb=16_000)  # this process has g
 """A web process that works however large it is."""
 
 
-def how(end: str, context: Context) -> None:
+def how(end: str, context: Context = CURRENT) -> None:
     """A task that ends as it is told."""
     match end:
         case "raises":
@@ -80,7 +79,7 @@ def heard():
 
 
 def enqueue(app: App, end: str) -> None:
-    task: Task[..., None] = app.task(name="shop.how", queue="high", retry=Retry(max_attempts=2, delay_s=0))(how)
+    task = app.task(name="shop.how", queue="high", retry=Retry(max_attempts=2, delay_s=0))(how)
     if end == "unreadable":
         app.transport.enqueue([message(task="shop.how", body=b"no json")])
     else:

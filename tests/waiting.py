@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float = 60) -> T:
+def wait_until(condition: Callable[[], T | Literal[False] | None], timeout_s: float = 60) -> T:
     """Return the first true value of `condition`; fail when there is none in time."""
     last = time.monotonic() + timeout_s
     while not (value := condition()):

@@ -154,7 +154,7 @@ def test_routes_arrive(loaded: Loading) -> None:
 
 def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
     with pytest.raises(TypeError):
-        loaded("").queues["x"] = Queue("x")  # type: ignore[index]
+        loaded("").queues["x"] = Queue("x")  # type: ignore[index]  # that is the point
 
 
 @pytest.mark.parametrize(

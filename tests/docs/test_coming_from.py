@@ -32,6 +32,7 @@ from cronq.tasks.options import Delivery, Options
 from cronq.tasks.ref import GONE, UNKNOWN, Ref
 from cronq.tasks.task import Task
 from cronq.testing.box import Box
+from tests.presence import there
 from wsgi_hooks import CronqMiddleware
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def test_a_setting_of_the_tables_is_one(code: str, tmp_path: Path) -> None:
         examples = {"CRONQ_TRANSPORT": "sync://", "CRONQ_ENV": "review", "CRONQ_CONFIG": str(file)}
         assert load(None if code == "CRONQ_CONFIG" else file, {code: examples[code]}).path == str(file)
         return
-    table, key = re.fullmatch(r"(\[\S+\])? ?(.*)", code).groups()  # type: ignore[union-attr]
+    table, key = there(re.fullmatch(r"(\[\S+\])? ?(.*)", code)).groups()
     needs = {"queues": 'queues = ["normal"]\n', "name": 'name = "all"\n'} if table == "[[consumers]]" else {}
     lines = "".join(line for name, line in needs.items() if not key.startswith(f"{name} "))
     presets = "\n[presets.slow]" if "preset = " in key else ""

@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.messages.attempts import Cause
-from cronq.messages.ids import new_id
 from cronq.messages.message import Fail, Message
 from cronq.messages.rate import parse
 from cronq.transports.exchange import Want
+from tests import making
 from tests.clocks import FakeClock
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Unpack
 
+    from cronq.messages.message import Message
     from cronq.transports.base import Transport
+    from tests.making import MessageFields
 
 ME = "web1/high.0/100/5/boot0001"
 OTHER = "web1/high.1/101/6/boot0001"
 
 
-def message(queue: str = "high", **fields: object) -> Message:
-    return Message(**{"id": new_id(), "queue": queue, "task": "shop:send", "body": b'{"to":"ada"}', **fields})  # type: ignore[arg-type]
+def message(queue: str = "high", **fields: Unpack[MessageFields]) -> Message:
+    known: MessageFields = {"task": "shop:send", **fields}
+    return making.message(queue, **known)
 
 
 def ids(messages) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,14 +14,26 @@ from cronq.transports.verdict import Evidence
 from tests.making import message
 from tests.transports.contract import ME, Contract
 
+if TYPE_CHECKING:
+    from typing import Unpack
 
-def schedule(name: str = "nightly", source: str = "code", **fields: object) -> StoredSchedule:
-    known = {"declared": "x", "timing": "0 3 * * * UTC", "spec": b'{"task":"shop:send"}', "next_at": 1e9 + 60, **fields}
-    return StoredSchedule(source, name, **known)  # type: ignore[arg-type]
+    from tests.making import MessageFields
 
 
-def run_of(name: str = "nightly", **fields: object) -> Message:
-    return message(headers=json.dumps({"schedule": name, "due_at": "..."}).encode(), **fields)
+def schedule(name: str = "nightly", source: str = "code", **fields: Any) -> StoredSchedule:
+    known: dict[str, Any] = {
+        "declared": "x",
+        "timing": "0 3 * * * UTC",
+        "spec": b'{"task":"shop:send"}',
+        "next_at": 1e9 + 60,
+        **fields,
+    }
+    return StoredSchedule(source, name, **known)
+
+
+def run_of(name: str = "nightly", **fields: Unpack[MessageFields]) -> Message:
+    known: MessageFields = {"headers": json.dumps({"schedule": name, "due_at": "..."}).encode(), **fields}
+    return message(**known)
 
 
 class StoredSchedulesContract(Contract):
@@ -83,7 +96,7 @@ class StoredSchedulesContract(Contract):
         stored = schedule()
         transport.declare("code", [stored])
         with pytest.raises((TypeError, ValueError, AttributeError)):
-            transport.fire(Firing(stored, 2e9, [message(id="no id", available_at=None)]))
+            transport.fire(Firing(stored, 2e9, [message(id="no id", available_at=cast("float", None))]))
         assert transport.schedules() == [stored]
 
     def test_a_time_found_by_a_clock_that_was_far_ahead_is_found_anew(self, transport, clock):
