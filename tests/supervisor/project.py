@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from cronq.app import App
 from cronq.config import load
@@ -18,7 +18,10 @@ from cronq.supervisor import slots
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cronq.supervisor.slots import Seen
+    from cronq.tasks.decorator import DeliveryOptions
 
 CONFIG = """
 app = "tasks:app"
@@ -115,16 +118,17 @@ class Project:
         """The app as a web process would have it, with tasks of the same names."""
         if self._app is None:
             self._app = App(load(self.config, {}))
-            for name, function in {
+            functions: dict[str, Callable[..., None]] = {
                 "note": lambda text: None,
                 "hold": lambda name: None,
                 "poison": lambda: None,
                 "leave_a_child": lambda name: None,
-            }.items():
+            }
+            for name, function in functions.items():
                 self._app.task(name=f"tasks.{name}", retry=_twice() if name == "poison" else _often())(function)
         return self._app
 
-    def enqueue(self, name: str, *args: object, **delivery: object):
+    def enqueue(self, name: str, *args: object, **delivery: Unpack[DeliveryOptions]):
         return self.app.registry.get(f"tasks.{name}").using(**delivery).enqueue(*args)
 
     def command(self, *words: str) -> list[str]:

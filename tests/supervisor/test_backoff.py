@@ -10,6 +10,7 @@ from cronq.supervisor import backoff, slots
 from cronq.supervisor.backoff import LONGEST_S, Backoff, judge
 from cronq.supervisor.plan import decide
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, STARTING, Seen
+from tests.presence import there
 from tests.supervisor.sights import BOOT, MONOTONIC, NEVER, dead, live, project, sight
 
 EARLIER, LATER = 100, 900  # starts of processes, in clock ticks since boot; others have 500
@@ -95,7 +96,7 @@ def set_clock(monkeypatch, by_s: float) -> None:
 def test_a_clock_that_is_set_neither_forgives_nor_punishes(state, monkeypatch, step):
     path = state.backoff("high")
     backoff.write(path, Backoff(1, 0.0, 1, boot_id()))
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     set_clock(monkeypatch, step)
     slot.begin(["high"], 0.0)
     slot.release()  # as a death does: nothing is said
@@ -110,7 +111,7 @@ def test_a_clock_that_is_set_neither_forgives_nor_punishes(state, monkeypatch, s
 
 @pytest.mark.parametrize("step", [-3600, 3600])
 def test_how_long_a_life_was_is_not_told_by_a_clock_that_is_set(state, monkeypatch, step):
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     for doing in (STARTING, CONSUMING):
         slot.begin(["high"], 0.0, doing)
     set_clock(monkeypatch, step)

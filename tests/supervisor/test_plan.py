@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cronq.supervisor.backoff import Backoff
 from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, Plan, decide
+from cronq.supervisor.rescue import Dead
 from cronq.supervisor.slots import BROKEN, STARTING, Seen
+from cronq.transports.exchange import Held
+from cronq.transports.verdict import Evidence
+from tests.presence import there
 from tests.supervisor.sights import MONOTONIC, NEVER, NOW, dead, group, live, note, project, sight
 
 
@@ -105,16 +111,17 @@ def test_whose_note_is_another_s_gets_no_successor():
 
 
 def test_a_stop_for_a_while_starts_nothing_and_rescues_all_the_same():
-    plan = decide(project(group(least=1)), sight(live(deadline=MONOTONIC + 1), dead=("someone",), paused_until=NOW + 1))
-    assert (list(plan.start), list(plan.succeed), plan.rescue) == ([], [], ("someone",))
+    someone = Dead(Held("web1/high.0/99/4/boot0001", 1, NOW), Evidence("killed"))
+    plan = decide(project(group(least=1)), sight(live(deadline=MONOTONIC + 1), dead=[someone], paused_until=NOW + 1))
+    assert (list(plan.start), list(plan.succeed), plan.rescue) == ([], [], [someone])
 
 
 def test_a_stop_that_is_over_holds_nothing():
     assert list(decide(project(group(least=1)), sight(paused_until=NOW)).start) == ["high"]
 
 
-OVERDUE = {"must_end": MONOTONIC - OVERDUE_GRACE_S - 0.1}
-STUCK = {"since": 0.0, "deadline": MONOTONIC - STUCK_S - 0.1}
+OVERDUE: dict[str, Any] = {"must_end": MONOTONIC - OVERDUE_GRACE_S - 0.1}
+STUCK: dict[str, Any] = {"since": 0.0, "deadline": MONOTONIC - STUCK_S - 0.1}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ def test_the_first_try_is_polite():
 @pytest.mark.parametrize(("ago_s", "kill"), [(0, False), (KILL_AFTER_S - 0.1, False), (KILL_AFTER_S, True), (60, True)])
 def test_who_was_told_to_end_has_a_moment_to_do_so_however_soon_the_next_tick_comes(ago_s, kill):
     seen = live(**OVERDUE)
-    (stop,) = decide(project(), sight(seen, signalled={str(seen.note.holder): MONOTONIC - ago_s})).stop
+    (stop,) = decide(project(), sight(seen, signalled={str(there(seen.note).holder): MONOTONIC - ago_s})).stop
     assert (stop.kill, stop.told_at) == (kill, MONOTONIC - ago_s)
 
 

@@ -13,6 +13,7 @@ import pytest
 from cronq.host import locks, process
 from cronq.messages.message import State
 from cronq.supervisor import backoff, slots
+from tests.presence import there
 from tests.supervisor.project import CONFIG, SUCCEEDED, WOKEN, Project
 from tests.waiting import has_ended, wait_until
 
@@ -276,9 +277,10 @@ def test_a_pipe_to_cron_closes_when_the_tick_returns(project):
     tick = subprocess.Popen(
         project.command("tick", "--config", project.config), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    assert tick.stdout.read() == b""
+    pipe = there(tick.stdout)
+    assert pipe.read() == b""
     assert tick.wait(60) == 0
-    tick.stdout.close()
+    pipe.close()
     assert not has_ended(project.consuming())
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.making import message
+from tests.presence import there
 from tests.processes import says
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NOW = 1_000_000.0
 GONE = 2**22 + 7
 
 
-def me(slot: str = "high.0", **changes: object) -> Holder:
+def me(slot: str = "high.0", **changes: Any) -> Holder:
     """The process of this test, in a slot."""
     return process.identity(slot)._replace(**changes)
 
@@ -59,7 +60,7 @@ def test_who_runs_though_its_slot_is_free_lives():
 @pytest.mark.parametrize("state", [LEFT, BROKEN])
 def test_who_has_left_its_slot_is_done_though_it_still_runs(state):
     noted = note(me(), since=0)._replace(state=state)
-    evidence = judged(held(me()), Seen("high.0", None, noted))
+    evidence = there(judged(held(me()), Seen("high.0", None, noted)))
     assert (evidence.finished_below, evidence.running, evidence.certain) == (7, None, True)
     assert strays([held(me())], {"high.0": Seen("high.0", None, noted)}) == []
 
@@ -72,7 +73,7 @@ def test_whose_slot_another_has_just_taken_is_left_to_that_one():
 
 def test_who_is_gone_is_dead_with_what_it_noted():
     holder = me(pid=GONE)
-    evidence = judged(held(holder), Seen("high.0", None, note(holder)))
+    evidence = there(judged(held(holder), Seen("high.0", None, note(holder))))
     assert (evidence.finished_below, evidence.running, evidence.certain) == (7, 7, True)
     assert evidence.cause == f"consumer high.0 (pid {GONE}) died while running it: killed by a signal, or crashed"
 
@@ -88,7 +89,7 @@ def test_who_is_gone_is_dead_with_what_it_noted():
 )
 def test_what_the_dead_noted_of_its_memory_tells_the_cause(memory, error_class, words):
     holder = me(pid=GONE)
-    evidence = judged(held(holder), Seen("high.0", None, note(holder)._replace(**memory)))
+    evidence = there(judged(held(holder), Seen("high.0", None, note(holder)._replace(**memory))))
     assert evidence.error_class == error_class
     assert evidence.cause.endswith(words)
 
@@ -97,20 +98,20 @@ def test_a_kill_that_the_dead_one_s_control_group_has_counted_since_is_a_lack_of
     (tmp_path / "memory.events").write_text("low 0\noom 1\noom_kill 3\n")
     holder = me(pid=GONE)
     noted = note(holder)._replace(memory_group=str(tmp_path), oom_kills=2)
-    assert judged(held(holder), Seen("high.0", None, noted)).error_class == "OutOfMemory"
-    assert judged(held(holder), Seen("high.0", None, noted._replace(oom_kills=3))).error_class == "Killed"
+    assert there(judged(held(holder), Seen("high.0", None, noted))).error_class == "OutOfMemory"
+    assert there(judged(held(holder), Seen("high.0", None, noted._replace(oom_kills=3)))).error_class == "Killed"
 
 
 def test_who_was_ended_for_being_overdue_ran_into_its_timeout():
     holder = me(pid=GONE)
-    evidence = judged(held(holder), Seen("high.0", None, note(holder)), overdue=[str(holder)])
+    evidence = there(judged(held(holder), Seen("high.0", None, note(holder)), overdue=[str(holder)]))
     assert evidence.error_class == "TaskTimeout"
     assert "its message ran past its timeout" in evidence.cause
 
 
 def test_who_is_gone_from_idleness_ran_nothing():
     holder = me(pid=GONE)
-    evidence = judged(held(holder), Seen("high.0", None, note(holder, since=0)))
+    evidence = there(judged(held(holder), Seen("high.0", None, note(holder, since=0))))
     assert (evidence.finished_below, evidence.running, evidence.certain) == (7, None, True)
 
 
@@ -119,7 +120,7 @@ def test_a_pid_that_a_stranger_has_now_is_dead():
 
 
 def test_another_s_note_proves_nothing():
-    evidence = judged(held(me(pid=GONE)), Seen("high.0", None, note(me())))
+    evidence = there(judged(held(me(pid=GONE)), Seen("high.0", None, note(me()))))
     assert (evidence.finished_below, evidence.running, evidence.certain) == (0, None, False)
 
 
@@ -131,7 +132,7 @@ def test_whose_slot_another_holds_now_is_dead(python):
 
 def test_who_was_killed_by_a_restart_is_dead_and_its_note_is_uncertain():
     holder = me(boot="00000000")
-    evidence = judged(held(holder), Seen("high.0", None, note(holder)))
+    evidence = there(judged(held(holder), Seen("high.0", None, note(holder))))
     assert (evidence.certain, evidence.error_class) == (False, "HostRestarted")
     assert evidence.cause.startswith("the host was restarted while consumer high.0")
 

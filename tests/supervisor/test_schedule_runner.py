@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -64,7 +65,12 @@ def site(home):
 @pytest.fixture
 def told():
     heard = []
-    events.listeners.append(lambda name, facts: name == "submitted" or heard.append((name, facts)))
+
+    def listen(name, facts):
+        if name != "submitted":
+            heard.append((name, facts))
+
+    events.listeners.append(listen)
     yield heard
     events.listeners.clear()
 
@@ -96,8 +102,8 @@ def test_runs_that_no_tick_saw_are_made_up_for_as_asked(home, missed, enqueued):
 
 def test_skip_counts_a_run_as_missed_only_when_it_is_later_than_ticks_are(home):
     site = Site(home, HOURLY._replace(missed="skip"))
-    site.set_interval = site.supervisor.settings._replace(interval_s=900.0)
-    site.supervisor = site.supervisor._replace(settings=site.set_interval)
+    settings = site.supervisor.settings._replace(interval_s=900.0)
+    site.supervisor = site.supervisor._replace(settings=settings)
     site.tick()
     assert site.tick(3600 + 890) == 1
 
@@ -154,8 +160,7 @@ def test_a_time_zone_that_the_host_has_lost_stops_that_schedule_only(home, told,
     def no_zone(key: str) -> None:
         raise KeyError(key)
 
-    plain = times.ZoneInfo
-    monkeypatch.setattr(times, "ZoneInfo", lambda key: no_zone(key) if key == "Europe/Berlin" else plain(key))
+    monkeypatch.setattr(times, "ZoneInfo", lambda key: no_zone(key) if key == "Europe/Berlin" else ZoneInfo(key))
     assert site.tick(3600) == 1
     assert [one.refused is None for one in site.transport.schedules()] == [False, True]
 

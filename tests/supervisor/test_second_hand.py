@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -115,7 +116,12 @@ def test_a_run_that_lasts_longer_than_its_interval_is_not_enqueued_again(home, t
 @pytest.fixture
 def told():
     heard = []
-    events.listeners.append(lambda name, facts: name == "submitted" or heard.append((name, facts)))
+
+    def listen(name, facts):
+        if name != "submitted":
+            heard.append((name, facts))
+
+    events.listeners.append(listen)
     return heard
 
 
@@ -177,12 +183,11 @@ def test_a_zone_that_the_host_has_lost_stops_that_schedule_only(home, told, monk
     site = Site(home, PULSE, PULSE._replace(name="berlin", tz="Europe/Berlin"))
     hand = SecondHand(site.place)
     hand.looked(False)
-    plain = times.ZoneInfo
 
     def some(key: str) -> object:
         if key == "Europe/Berlin":
             raise KeyError(key)
-        return plain(key)
+        return ZoneInfo(key)
 
     monkeypatch.setattr(times, "ZoneInfo", some)
     site.clock.advance(10)

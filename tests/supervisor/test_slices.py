@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cronq.tasks.ref import Ref
+
 ROWS = 300
 TASKS = f"""
 import os, time
@@ -61,7 +63,7 @@ def project(home: Path) -> Iterator[Project]:
     project.kill_all()
 
 
-def until_done(project: Project, ref) -> None:
+def until_done(project: Project, ref: Ref[object]) -> None:
     """Tick as cron would, only more often: consumers come and go."""
 
     def is_done() -> bool:

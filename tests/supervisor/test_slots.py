@@ -10,6 +10,7 @@ from cronq.host.state_dir import StateDir
 from cronq.supervisor import slots
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, STARTING
 from cronq.transports.verdict import Evidence
+from tests.presence import there
 from tests.processes import says
 from tests.waiting import wait_until
 
@@ -62,7 +63,7 @@ def test_a_dead_consumer_s_slot_is_free_again(work, state):
 def test_what_a_consumer_wrote_is_seen(work, state):
     process = work(then="slot.note(7, 99.5)")
     seen = slots.see(state, "high.0")
-    note = seen.live_note
+    note = there(seen.live_note)
     assert (seen.pid, seen.group, seen.is_live) == (process.pid, "high", True)
     assert (note.state, note.queues, note.deadline, note.position, note.must_end) == (
         CONSUMING,
@@ -79,52 +80,52 @@ def test_a_note_survives_its_writer(work, state):
     process.kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
     seen = slots.see(state, "high.0")
-    boot = seen.note.holder.boot
+    boot = there(seen.note).holder.boot
     assert seen.live_note is None
-    assert seen.note.evidence("killed", boot) == Evidence("killed", 7, 7, certain=True)
-    assert seen.note.evidence("killed", "another").certain is False
+    assert there(seen.note).evidence("killed", boot) == Evidence("killed", 7, 7, certain=True)
+    assert there(seen.note).evidence("killed", "another").certain is False
 
 
 def test_the_memory_a_consumer_last_saw_is_in_its_next_note(work, state):
     work(then="slot.look_at_memory(); slot.note(7); held = bytearray(50 << 20); slot.note(8)")
-    assert 5 < slots.see(state, "high.0").note.used_mb < 50
+    assert 5 < there(slots.see(state, "high.0").note).used_mb < 50
 
 
 def test_what_memory_a_consumer_may_have_is_noted_when_it_begins(work, state):
     work(then="slot.bound_memory(16); slot.begin(('high',), 1.0, slots.CONSUMING); slot.note(7)")
-    assert slots.see(state, "high.0").note.limit_mb == 16
+    assert there(slots.see(state, "high.0").note).limit_mb == 16
 
 
 def test_a_note_without_memory_as_an_older_release_writes_it_is_read(state):
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     slot.begin(("high",), 1.0)
     path = Path(state.slot("high.0"))
     slot.release()
     head, _, tail = path.read_text().partition("\n")
     kept = [line for line in tail.splitlines() if not line.startswith(("limit_mb", "memory_group", "oom_kills"))]
     path.write_text("\n".join([" ".join(head.split()[:3]), *kept]) + "\n")
-    note = slots.see(state, "high.0").note
+    note = there(slots.see(state, "high.0").note)
     assert (note.queues, note.used_mb, note.limit_mb, note.oom_kills) == (("high",), 0.0, 0.0, 0)
 
 
 def test_a_note_of_an_idle_consumer_says_that_nothing_runs(work, state):
     work(then="slot.note(7); slot.note_idle(8)").kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
-    note = slots.see(state, "high.0").note
+    note = there(slots.see(state, "high.0").note)
     assert note.evidence("killed", note.holder.boot) == Evidence("killed", 8, None, certain=True)
 
 
 @pytest.mark.parametrize("begun_as", [STARTING, CONSUMING])
 def test_what_the_last_holder_noted_says_nothing_of_the_messages_of_the_next(state, begun_as):
     """A web process, which begins as CONSUMING and is killed before its first note, has finished nothing."""
-    earlier = slots.take(state, "inline", 1)
+    earlier = there(slots.take(state, "inline", 1))
     earlier.begin(("high",), 0.0, CONSUMING)
     earlier.note_idle(6)
     earlier.leave("done")
-    later = slots.take(state, "inline", 1)
+    later = there(slots.take(state, "inline", 1))
     later.begin(("high",), 0.0, begun_as)
     later.release()
-    note = slots.see(state, "inline.0").note
+    note = there(slots.see(state, "inline.0").note)
     assert (note.holder, note.position) == (later.identity, 0)
 
 
@@ -132,8 +133,8 @@ def test_the_next_in_a_slot_knows_what_the_last_one_noted(work, state):
     first = work(then="slot.note(7)")
     first.kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
-    slot = slots.take(state, "high", 1)
-    assert (slot.previous.holder.pid, slot.previous.position) == (first.pid, 7)
+    slot = there(slots.take(state, "high", 1))
+    assert (there(slot.previous).holder.pid, there(slot.previous).position) == (first.pid, 7)
     slot.release()
 
 
@@ -141,21 +142,21 @@ def test_taking_a_slot_leaves_the_last_note_until_one_begins(work, state):
     first = work(then="slot.note(7)")
     first.kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
-    slots.take(state, "high", 1).release()
-    assert slots.see(state, "high.0").note.holder.pid == first.pid
+    there(slots.take(state, "high", 1)).release()
+    assert there(slots.see(state, "high.0").note).holder.pid == first.pid
 
 
 @pytest.mark.parametrize("kind", [LEFT, BROKEN])
 def test_who_leaves_says_why_in_one_line(work, state, kind):
     work(then=f"slot.note(7); slot.leave('time\\nlimit ' + 'x' * 5000, {kind!r})")
     seen = slots.see(state, "high.0")
-    assert (seen.pid, seen.note.state, seen.note.position) == (None, kind, 7)
-    assert seen.note.reason.startswith("time limit xxx")
-    assert len(seen.note.reason) == 500
+    assert (seen.pid, there(seen.note).state, there(seen.note).position) == (None, kind, 7)
+    assert there(seen.note).reason.startswith("time limit xxx")
+    assert len(there(seen.note).reason) == 500
 
 
 def test_a_shorter_note_leaves_nothing_of_a_longer_one(state):
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     slot.begin(("a" * 400,), 1.0)
     slot.begin(("b",), 1.0, CONSUMING)
     slot.leave("short")
@@ -172,14 +173,14 @@ def open_text(state, name):
 def test_the_account_s_seat_is_given_back_with_the_slot(state):
     from cronq.host import locks
 
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     slot.seat = locks.take(state.account(0))
     slot.leave("done")
     assert locks.holder_pid(state.account(0)) is None
 
 
 def test_a_slot_whose_file_was_removed_is_a_reason_to_leave(state):
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     assert slot.reason_to_leave() is None
     os.unlink(state.slot("high.0"))
     assert slot.reason_to_leave() == f"{state.slot('high.0')} was removed or replaced"
@@ -192,7 +193,7 @@ def test_waiting_for_a_slot_ends_when_its_holder_leaves(work, state):
     process.stdin.write("\n")
     process.stdin.flush()
     slot = slots.wait_for(state, "high.0")
-    assert slot.previous.state == LEFT
+    assert there(slot.previous).state == LEFT
     slot.release()
 
 
@@ -227,7 +228,7 @@ def test_garbage_in_a_slot_s_file_is_no_note(state, content):
 
 
 def test_a_note_cut_off_anywhere_is_no_error(state):
-    slot = slots.take(state, "high", 1)
+    slot = there(slots.take(state, "high", 1))
     slot.begin(("high",), 5.0)
     slot.leave("done")
     whole = open_text(state, "high.0").encode()
@@ -247,22 +248,22 @@ def test_a_slot_that_is_just_being_taken_has_no_live_note(work, state):
     first = work()
     first.kill()
     wait_until(lambda: not slots.see(state, "high.0").is_live)
-    slot = slots.take(state, "high", 1)
-    assert slot.previous.state == CONSUMING
+    slot = there(slots.take(state, "high", 1))
+    assert there(slot.previous).state == CONSUMING
     slot.begin((), 0.0)
     slot.release()
-    assert slots.see(state, "high.0").note.state == STARTING
+    assert there(slots.see(state, "high.0").note).state == STARTING
 
 
 def test_who_leaves_before_it_has_begun_keeps_the_note_of_the_last_holder(state):
     """Its messages are not rescued yet: the note says which of them had finished."""
-    before = slots.take(state, "inline", 1)
+    before = there(slots.take(state, "inline", 1))
     before.begin(["high"], 0.0, slots.CONSUMING)
     before.note(7)
     before.release()
     written = Path(state.slot("inline.0")).read_bytes().replace(str(os.getpid()).encode(), b"99999999")
     Path(state.slot("inline.0")).write_bytes(written)
-    slots.take(state, "inline", 1).leave("the queue is beyond use")
+    there(slots.take(state, "inline", 1)).leave("the queue is beyond use")
     assert Path(state.slot("inline.0")).read_bytes() == written
 
 
@@ -272,10 +273,10 @@ def test_a_note_of_a_process_whose_pid_was_handed_on_is_not_live(work, state, ch
     holder = work()
     seen = slots.see(state, "high.0")
     assert seen.live_note is not None
-    earlier = seen.note.holder._replace(**change)
+    earlier = there(seen.note).holder._replace(**change)
     path = Path(state.slot("high.0"))
-    text = path.read_text().replace(str(seen.note.holder), str(earlier))
+    text = path.read_text().replace(str(there(seen.note).holder), str(earlier))
     path.write_text(text)
     again = slots.see(state, "high.0")
-    assert (again.is_live, again.note.holder, again.live_note) == (True, earlier, None)
+    assert (again.is_live, there(again.note).holder, again.live_note) == (True, earlier, None)
     assert holder.poll() is None

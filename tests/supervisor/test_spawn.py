@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,10 @@ def command(state: StateDir, home: Path, *argv: str, **env: str) -> Command:
     return Command(argv or (sys.executable, "-c", LOOK), str(home), {**os.environ, **env}, state.output)
 
 
-def look(home: Path) -> dict:
+def look(home: Path) -> dict[str, Any]:
     wait_until((home / "look").exists)
-    return json.loads((home / "look").read_text())
+    seen: dict[str, Any] = json.loads((home / "look").read_text())
+    return seen
 
 
 starters = pytest.mark.parametrize("starter", [Detached, TwiceDetached, Attached])

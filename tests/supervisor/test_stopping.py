@@ -15,7 +15,7 @@ from tests.supervisor.project import CONFIG, HEAD, Project
 from tests.waiting import has_ended, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TASKS = (
@@ -82,7 +82,7 @@ def swallows() -> None:
         write("caught", type(error).__name__)
 '''
 )
-NAMES = {
+NAMES: dict[str, Callable[..., None]] = {
     "hold": lambda name: None,
     "alone": lambda name: None,
     "deaf": lambda name: None,

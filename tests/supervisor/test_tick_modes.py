@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -41,14 +42,15 @@ def project(home):
     made.kill_all()
 
 
-def cronq(project: Project, *words: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def cronq(project: Project, *words: str, **options: Any) -> subprocess.Popen[str]:
+    process: subprocess.Popen[str] = subprocess.Popen(
         [*project.command(*words), "--config", project.config],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         **options,
     )
+    return process
 
 
 def imported_by_a_tick(project) -> set[str]:
