@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +27,9 @@ from cronq.transports.sqlite.rows import record_of
 from cronq.transports.sqlite.statements import RECORD
 from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
+
+if TYPE_CHECKING:
+    from cronq.messages.message import Outcome
 
 QUEUES = ("high", "low")
 TASKS = ("t", "u")
@@ -75,19 +79,18 @@ class SameAsMemory(RuleBasedStateMachine):
         self.there: set[str] = set()
         self.may_go: set[str] = set()
 
-    def both(self, name: str, *args: object) -> object:
+    def both(self, name: str, *args: object) -> Any:
         expected = getattr(self.memory, name)(*args)
         assert getattr(self.sqlite, name)(*args) == expected
         return expected
 
-    def new_messages(
-        self, many: int, extra: dict[str, object], delay_s: float = 0.0, **fields: object
-    ) -> list[Message]:
+    def new_messages(self, many: int, extra: dict[str, Any], delay_s: float = 0.0, **fields: Any) -> list[Message]:
         now = self.clock.now()
         made = []
         for _ in range(many):
             self.ids.append(_id_at(now, len(self.ids)))
-            known = {"queue": "low", "task": "t", "available_at": now + delay_s if delay_s else 0.0, **fields}
+            at = now + delay_s if delay_s else 0.0
+            known: dict[str, Any] = {"queue": "low", "task": "t", "available_at": at, **fields}
             made.append(_under(Message(id=self.ids[-1], body=b"{}", **known), extra, now))
         return made
 
@@ -139,11 +142,11 @@ class SameAsMemory(RuleBasedStateMachine):
         self.position += len(found.messages)
         mine += found.messages
 
-    def outcome(self, message: Message, end: str) -> Ack | Release | Fail | Continue:
+    def outcome(self, message: Message, end: str) -> Outcome:
         if end == "then":
-            part = {} if message.group_id is None else {"part": (message.group_id, message.part)}
+            part: dict[str, Any] = {} if message.group_id is None else {"part": (message.group_id, message.part)}
             return Ack(message, b"2", then=tuple(self.new_messages(1, {"unique": ("k", 0.0, 0.0), **part})))
-        return {
+        outcomes: dict[str, Outcome] = {
             "ack": Ack(message),
             "keep": Ack(message, b"1", 60.0),
             "release": Release(message, error="boom"),
@@ -151,7 +154,8 @@ class SameAsMemory(RuleBasedStateMachine):
             "uncounted": Release(message, uncounted=True),
             "fail": Fail(message, "no"),
             "go on": Continue(message, b"[1]", 5.0),
-        }[end]
+        }
+        return outcomes[end]
 
     @rule(holder=holders, below=st.integers(0, 30), running=st.none() | st.integers(0, 30), certain=st.booleans())
     def rescue(self, holder, below, running, certain) -> None:
@@ -247,7 +251,7 @@ def _id_at(now: float, number: int) -> str:
     return f"{int(now * 1000):012x}{number:020x}"
 
 
-def _under(message: Message, extra: dict[str, object], now: float) -> Message:
+def _under(message: Message, extra: dict[str, Any], now: float) -> Message:
     """Return the message under terms."""
     if "unique" in extra:
         key, until, replaces = extra["unique"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ class SchedulesSameAsMemory(RuleBasedStateMachine):
         self.position = 1
         self.looked_at: list[StoredSchedule] = []
 
-    def both(self, name: str, *args: object) -> object:
+    def both(self, name: str, *args: object) -> Any:
         expected = getattr(self.memory, name)(*args)
         assert getattr(self.sqlite, name)(*args) == expected
         return expected
@@ -136,13 +137,14 @@ class SchedulesSameAsMemory(RuleBasedStateMachine):
 
 
 def _outcome(taken: Message, end: str) -> Ack | Release | Fail:
-    return {
+    outcomes: dict[str, Ack | Release | Fail] = {
         "ack": Ack(taken),
         "keep": Ack(taken, b"1", 60.0),
         "release": Release(taken, error="boom"),
         "later": Release(taken, delay_s=40.0, error="boom"),
         "fail": Fail(taken, "no", Cause("ValueError", "no")),
-    }[end]
+    }
+    return outcomes[end]
 
 
 SchedulesSameAsMemory.TestCase.settings = settings(

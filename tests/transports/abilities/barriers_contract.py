@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cronq.messages.message import State
 from cronq.transports.selection import Selection
 from tests.transports.abilities.batches_contract import BatchesContract
@@ -11,6 +13,9 @@ from tests.transports.abilities.running_keys_contract import RunningKeysContract
 from tests.transports.abilities.unique_keys_contract import UniqueKeysContract
 from tests.transports.contract import message
 
+if TYPE_CHECKING:
+    from cronq.messages.message import Record
+
 
 class BarriersContract(UniqueKeysContract, RunningKeysContract, RatesContract, GroupsContract, BatchesContract):
     def test_blocked_messages_are_listed_page_by_page_found_and_removed(self, transport):
@@ -19,7 +24,7 @@ class BarriersContract(UniqueKeysContract, RunningKeysContract, RatesContract, G
         transport.enqueue(sent)
         self.reserve(transport, "high", "low")
         whole = transport.browse(State.BLOCKED)
-        pages = []
+        pages: list[Record] = []
         while page := transport.select(Selection(State.BLOCKED, after=pages[-1] if pages else None, at_most=2)):
             pages += page
         assert pages == whole

@@ -210,7 +210,8 @@ class QueuesContract(Contract):
         assert depths == [1, 3]
 
     def test_who_is_told_that_messages_are_shown_learns_which_were_absorbed(self, transport):
-        first, second, told = message(unique_key="a"), message(unique_key="a"), []
+        first, second = message(unique_key="a"), message(unique_key="a")
+        told: list[dict[str, str]] = []
         transport.enqueue([first], told.append)
         transport.enqueue([second], told.append)
         assert told == [{}, {second.id: first.id}]

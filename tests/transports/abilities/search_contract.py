@@ -103,7 +103,7 @@ class SearchContract(Contract):
 
     def test_the_history_keeps_the_last_attempts_and_the_beginning_of_their_texts(self, transport):
         transport.enqueue([message(max_attempts=0)])
-        outcomes = []
+        outcomes: list[Release] = []
         for number in range(KEPT + 3):
             (got,) = self.reserve(transport, outcomes=outcomes).messages
             outcomes = [Release(got, 0, "trace", cause=Cause("A", f"{number} " + "x" * 600))]

@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from cronq.messages.message import Ack
 from cronq.transports.sqlite import SqliteTransport
 from tests.making import message
 from tests.transports.sqlite.databases import ME, connection_of, made_by_sqlite, once, pragma, want
+
+if TYPE_CHECKING:
+    from cronq.messages.message import Message
 
 
 def test_what_was_enqueued_is_on_the_disk_when_the_call_returns(transport, path, synced):
@@ -42,7 +46,7 @@ def test_others_see_messages_and_may_write_before_the_disk_has_them(transport, p
         seen.extend(other.exchange(ME, [], want(limit=9)).messages)
         other.close()
 
-    seen = []
+    seen: list[Message] = []
     messages = [message() for _ in range(count)]
     transport.enqueue(messages, shown)
     assert [one.id for one in seen] == [one.id for one in messages]
@@ -123,7 +127,7 @@ def test_an_exchange_that_the_disk_did_not_confirm_has_happened(transport, reade
 
 def test_who_cannot_sync_is_told_before_anything_has_happened(transport, path, monkeypatch):
     transport.counts()
-    connection_of(transport).log = f"{path}-wal/none"
+    monkeypatch.setattr(connection_of(transport), "log", f"{path}-wal/none")
     for count in (1, 2):
         with pytest.raises(TransportError, match="Not a directory: cronq must be able to open it"):
             transport.enqueue([message() for _ in range(count)])

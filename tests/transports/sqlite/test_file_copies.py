@@ -8,7 +8,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +22,13 @@ from cronq.transports.exchange import Want
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.making import message
+from tests.presence import there
 from tests.processes import says
 from tests.reliability.strace import what_is_missing
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from cronq.messages.message import Outcome
 
 ME = "web1/high.0/100/5/boot0001"
 
@@ -48,7 +54,7 @@ def reserve(transport: SqliteTransport, limit: int = 1) -> list[Message]:
     return transport.exchange(ME, [], Want(["high"], 1e12, limit, 1)).messages
 
 
-def rows(path: str) -> list[tuple]:
+def rows(path: str) -> list[tuple[Any, ...]]:
     """Everything in a file, in order, but for the names of migrations."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -60,7 +66,7 @@ def fill(transport: SqliteTransport) -> None:
     """Messages in every state that outlives its consumer, a paused queue and a schedule."""
     transport.enqueue([message(body=b"1"), message(body=b"2"), message(available_at=2e9), message(queue="low")])
     kept, failed = reserve(transport, 2)
-    outcomes = [Ack(kept, b"5", 3600), Fail(failed, "boom", Cause("ValueError", "boom"))]
+    outcomes: list[Outcome] = [Ack(kept, b"5", 3600), Fail(failed, "boom", Cause("ValueError", "boom"))]
     transport.exchange(ME, outcomes, None)
     transport.pause("low", True)
     transport.declare("code", [StoredSchedule("code", "nightly", "declared", "timing", b"{}", 5.0)])
@@ -102,9 +108,10 @@ def test_what_was_reserved_is_ready_in_the_copy_with_its_attempt_taken_back(tran
     transport.enqueue([sent])
     assert reserve(transport)[0].attempt == 1
     transport.backup(target)
-    assert transport.find(sent.id).state is State.RESERVED
+    assert there(transport.find(sent.id)).state is State.RESERVED
     copy = SqliteTransport(target)
-    assert (copy.held(), copy.find(sent.id).state, copy.find(sent.id).message.attempt) == ([], State.READY, 0)
+    copied = there(copy.find(sent.id))
+    assert (copy.held(), copied.state, copied.message.attempt) == ([], State.READY, 0)
     copy.close()
 
 
@@ -173,8 +180,12 @@ def test_every_message_that_waits_from_before_the_copy_until_after_it_is_in_it(l
         return set(path.read_text().rpartition("\n")[0].split()) if path.exists() else set()
 
     transport = SqliteTransport(live, busy_timeout_s=300)
+
+    def have_come(many: int) -> bool:
+        return len(lines("returned")) > many and len(lines("ended")) > 5
+
     for number in range(8):
-        wait_until(lambda reached=200 * (number + 1): len(lines("returned")) > reached and len(lines("ended")) > 5)
+        wait_until(partial(have_come, 200 * (number + 1)))
         returned, ended = lines("returned"), lines("ended")
         target = str(tmp_path / f"copy{number}.db")
         transport.backup(target)

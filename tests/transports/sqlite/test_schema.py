@@ -15,11 +15,12 @@ from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.schema import migrations
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
 from tests.making import message
+from tests.presence import there
 from tests.processes import says
 from tests.transports.sqlite.databases import ME, made_by_sqlite, once, pragma, want
 from tests.transports.sqlite.dying import DYING
 
-HALF_MADE = {
+HALF_MADE: dict[str, tuple[str, ...] | None] = {
     "only the table of migrations": (
         "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)",
     ),
@@ -52,7 +53,7 @@ def test_a_file_from_before_schedules_is_migrated_and_keeps_its_messages(path):
     )
     transport = SqliteTransport(path)
     assert transport.schedules() == []
-    assert (pragma(transport, "user_version"), transport.find(sent.id).message) == (VERSION, sent)
+    assert (pragma(transport, "user_version"), there(transport.find(sent.id)).message) == (VERSION, sent)
     transport.close()
 
 
@@ -99,7 +100,7 @@ def test_a_file_of_version_1_is_migrated_and_keeps_its_messages(path):
     (got,) = transport.exchange(ME, [], want()).messages
     assert got == sent._replace(attempt=1, position=1)
     transport.exchange(ME, [Fail(got, "boom", Cause("ValueError", "boom"))], None)
-    assert [one.error_class for one in transport.find(sent.id).attempts] == ["ValueError"]
+    assert [one.error_class for one in there(transport.find(sent.id)).attempts] == ["ValueError"]
     transport.close()
 
 

@@ -113,7 +113,11 @@ def test_reserving_costs_the_same_whatever_the_backlog(path, queue):
         transport = SqliteTransport(f"{path}{backlog}", "normal", FakeClock())
         transport.enqueue([message(available_at=2e9 * (number % 2)) for number in range(backlog)])
         steps = []
-        connection_of(transport).set_progress_handler(lambda: steps.append(1) and None, 50)
+
+        def step():
+            steps.append(1)
+
+        connection_of(transport).set_progress_handler(step, 50)
         transport.exchange(ME, [], Want([queue], 1e12, 1, 1))
         transport.close()
         return len(steps)
