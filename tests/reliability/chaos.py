@@ -156,7 +156,7 @@ class Chaos:
         self.seconds = seconds
         self.messages = messages
         self.ledger = Ledger(base / "ledger")
-        self.host = Host(base, self.ledger)
+        self.host: Host = Host(base, self.ledger)
         self.log = LogCopy(self.host.state / "log" / "cronq.log", base / "log")
         self.said: Counter[str] = Counter()
         self._ticks: list[subprocess.Popen[bytes]] = []

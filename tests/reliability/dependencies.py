@@ -13,7 +13,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -112,10 +112,10 @@ def _needed(name: str, extras: Iterable[str]) -> list[Requirement]:
     return [one for one in requirements if one.marker is None or any(map(one.marker.evaluate, environments))]
 
 
-def _of_safety(name: str, hole: str | dict[str, object]) -> Advisory:
+def _of_safety(name: str, hole: str | dict[str, Any]) -> Advisory:
     if isinstance(hole, str):
         return Advisory(canonicalize_name(name), hole, ranges=(SpecifierSet(hole),))
-    specs = tuple(map(SpecifierSet, hole["specs"]))  # type: ignore[call-overload]
+    specs = tuple(map(SpecifierSet, hole["specs"]))
     return Advisory(canonicalize_name(name), str(hole.get("cve") or hole["id"]), ranges=specs)
 
 

@@ -48,7 +48,7 @@ def _task(  # noqa: PLR0917
     when: dt.datetime,
     order: Order,
     price: decimal.Decimal = decimal.Decimal(1),
-    ids: set[uuid.UUID] = frozenset(),  # type: ignore[assignment]
+    ids: set[uuid.UUID] = frozenset(),  # type: ignore[assignment]  # a default that nobody can change
     colour: Colour = Colour.RED,
     raw: bytes = b"",
     **rest: Any,

@@ -141,13 +141,21 @@ def images_of(cut: Cut, drawn: random.Random, losses: int, mixtures: int) -> Ite
     yield "all dropped", lambda number, piece: False
     pages = sorted({piece.page for piece in cut.disk.pending}, key=str)
     for page in drawn.sample(pages, min(losses, len(pages))):
-        yield "one page dropped", lambda number, piece, page=page: piece.page != page
-        yield "one page kept", lambda number, piece, page=page: piece.page == page
+        yield "one page dropped", _keeping_pages({*pages} - {page})
+        yield "one page kept", _keeping_pages({page})
     for _ in range(mixtures):
         kept_pages = {page for page in pages if drawn.random() < 0.5}
-        yield "mixed pages", lambda number, piece, kept=kept_pages: piece.page in kept
+        yield "mixed pages", _keeping_pages(kept_pages)
         kept = {number for number in range(len(cut.disk.pending)) if drawn.random() < 0.5}
-        yield "mixed sectors", lambda number, piece, kept=kept: number in kept
+        yield "mixed sectors", _keeping(kept)
+
+
+def _keeping_pages(pages: set[tuple[object, ...]]) -> Keeps:
+    return lambda number, piece: piece.page in pages
+
+
+def _keeping(numbers: set[int]) -> Keeps:
+    return lambda number, piece: number in numbers
 
 
 def try_all(run: tuple[str, list[Change]], base: Path, plan: Plan, seed: int) -> Tried:
@@ -179,7 +187,7 @@ def go_on(run: tuple[str, list[Change]], base: Path, times: int, seed: int) -> l
     for cut in cuts(*run):
         if cut.number in chosen:
             kept = {number for number in range(len(cut.disk.pending)) if drawn.random() < 0.5}
-            faults += _go_on_with(cut, lambda number, piece, kept=kept: number in kept, base / f"on-{cut.number}")
+            faults += _go_on_with(cut, _keeping(kept), base / f"on-{cut.number}")
     return faults
 
 

@@ -6,6 +6,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.presence import there
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -56,7 +58,7 @@ def _calls(log: Path) -> Iterator[tuple[str, list[str], int, str, str]]:
     """
     begun: dict[str, str] = {}
     for line in log.read_text().splitlines():
-        pid, said = _LINE.match(line).groups()  # type: ignore[union-attr]
+        pid, said = there(_LINE.match(line)).groups()
         if unfinished := _UNFINISHED.match(said):
             begun[pid] = unfinished[1]
             if sync := _SYNC_BEGUN.match(unfinished[1]):
@@ -123,7 +125,7 @@ def _path(word: str, root: str) -> str:
 
 
 def _bytes(word: str) -> bytes:
-    return bytes.fromhex(_QUOTED.match(word)[1].replace("\\x", ""))  # type: ignore[index]
+    return bytes.fromhex(there(_QUOTED.match(word))[1].replace("\\x", ""))
 
 
 def _decoded(text: str) -> str:

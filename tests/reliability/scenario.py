@@ -194,8 +194,9 @@ class Project:
     def start(self, *words: str) -> None:
         """Start a command beside what is to be killed."""
         command = [sys.executable, *words]
-        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        self._beside.append(subprocess.Popen(command, cwd=self.home, env=self.env, **quiet))
+        quiet = subprocess.DEVNULL
+        beside = subprocess.Popen(command, cwd=self.home, env=self.env, stdin=quiet, stdout=quiet, stderr=quiet)
+        self._beside.append(beside)
 
     def points(self, command: tuple[str, ...]) -> list[Point]:
         return points_of([sys.executable, *command], self.home, self.env, self.home.with_suffix(".trace"))

@@ -196,7 +196,11 @@ def _restart_host(chaos: Chaos) -> None:
 
 
 def _set(**values: int | None) -> Callable[[Chaos], object]:
-    return lambda chaos: [setattr(chaos.host, name, value) for name, value in values.items()]
+    def begin(chaos: Chaos) -> None:
+        for name, value in values.items():
+            setattr(chaos.host, name, value)
+
+    return begin
 
 
 FAULTS = (

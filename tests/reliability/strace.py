@@ -61,7 +61,8 @@ def points_of(command: Sequence[str], cwd: Path, env: Mapping[str, str], log: Pa
 
 
 def _calls(log: Path) -> list[tuple[str, str]]:
-    return [match.groups() for line in log.read_text().splitlines() if (match := _CALL.match(line))]  # type: ignore[misc]
+    found = map(_CALL.match, log.read_text().splitlines())
+    return [(call[1], call[2]) for call in found if call]
 
 
 def run_and_kill_at(point: Point, command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> bool:

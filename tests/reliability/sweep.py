@@ -115,7 +115,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
 def compile_all() -> None:
     """So that the commands that are killed find bytecode and write none: they are told not to."""
     for package in (cronq, wsgi_hooks):
-        compileall.compile_dir(str(Path(package.__file__).parent), quiet=1)
+        compileall.compile_dir(package.__path__[0], quiet=1)
 
 
 def sweep(role: Role, base: Path, most: int | None = None, until: float | None = None, seed: int = 1) -> list[Outcome]:

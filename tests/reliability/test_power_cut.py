@@ -18,6 +18,8 @@ from tests.reliability.powercut import ENOUGH, Plan, Tried, go_on, images_place,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.reliability.recording import Change
+
 SEED = os.environ.get("CRONQ_CUT_SEED")  # asked here, because no test sees a variable of cronq's (conftest)
 MISSING = strace.what_is_missing()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
@@ -30,8 +32,8 @@ def seed() -> int:
     return drawn
 
 
-def sample(seed: int, run: object, home: Path) -> Tried:
-    tried = try_all(run, images_place(home), Plan(0.2, 3, 3, time.monotonic() + 15), seed)  # type: ignore[arg-type]
+def sample(seed: int, run: tuple[str, list[Change]], home: Path) -> Tried:
+    tried = try_all(run, images_place(home), Plan(0.2, 3, 3, time.monotonic() + 15), seed)
     print(tried)
     return tried
 

@@ -8,7 +8,7 @@ import re
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -84,11 +84,11 @@ class Planted:
         self._plant_schedules()
         self._plant_notes()
 
-    def _message(self, state: str, **fields: object) -> Message:
+    def _message(self, state: str, **fields: Any) -> Message:
         headers = json.dumps({HOSTILE: HOSTILE}, ensure_ascii=False).encode()
         body = json.dumps({HOSTILE: HOSTILE}, ensure_ascii=False).replace("\\u001b", "\x1b").encode()
-        known = {"unique_key": f"{state}{HOSTILE}", "running_key": HOSTILE, "max_running": 9, **fields}
-        return Message(self.ids[state], HOSTILE, HOSTILE, body, headers, **known)  # type: ignore[arg-type]
+        known: dict[str, Any] = {"unique_key": f"{state}{HOSTILE}", "running_key": HOSTILE, "max_running": 9, **fields}
+        return Message(self.ids[state], HOSTILE, HOSTILE, body, headers, **known)
 
     def _plant_messages(self) -> None:
         transport = SqliteTransport(f"{self.state.path}/queue.db", "normal")

@@ -16,6 +16,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,10 +95,11 @@ class Shop:
         """Run gunicorn, with these variables in its environment; it is the one that is visited meanwhile."""
         bound = socket.create_server(("127.0.0.1", 0))  # handed on, so that nobody else gets its port meanwhile
         before, self.port = self.port, int(bound.getsockname()[1])
-        command = [self.bin / "gunicorn", "--bind", f"fd://{bound.fileno()}", "--workers", "2", "--threads", "4"]
-        log = self.user.home / "gunicorn.log"
-        how = {"cwd": self.directory, "log": log, "variables": variables, "pass_fds": [bound.fileno()]}
-        with self.user.running(*command, "wsgi:application", **how) as server:
+        command = [str(self.bin / "gunicorn"), "--bind", f"fd://{bound.fileno()}", "--workers", "2", "--threads", "4"]
+        log, passed = self.user.home / "gunicorn.log", [bound.fileno()]
+        with self.user.running(
+            *command, "wsgi:application", cwd=self.directory, log=log, variables=variables, pass_fds=passed
+        ) as server:
             bound.close()
             wait_until(lambda: server.poll() is not None or self.answers())
             assert server.poll() is None, log.read_text()
@@ -106,7 +108,8 @@ class Shop:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "tests.slow.sampler", self.state.path, self.lock_file, self.samples_file]
+        files = (self.state.path, self.lock_file, self.samples_file)
+        command = [sys.executable, "-m", "tests.slow.sampler", *map(str, files)]
         with ended(subprocess.Popen(command, cwd=ROOT)):
             yield
 
@@ -170,8 +173,12 @@ class Shop:
         for _ in range(count):
             order = self.order("postcard", picture)
             visits.orders.append(order)
-            wait_until(lambda order=order: visits.pages_s.append(self.get("/")) or self.is_done(order))  # type: ignore[misc]
+            wait_until(partial(self._looks_until_done, visits, order))
         return visits
+
+    def _looks_until_done(self, visits: Visits, order: Placed) -> bool:
+        visits.pages_s.append(self.get("/"))
+        return self.is_done(order)
 
     def mails_of(self, order: Placed) -> list[Mail]:
         return [mail for mail in self.mails.kept if str(mail.message["Message-ID"]).startswith(f"<{order.id}.")]
@@ -187,7 +194,7 @@ class Shop:
         """Return when all orders are done."""
         last = time.monotonic() + timeout_s
         for order in orders:
-            wait_until(lambda order=order: self.is_done(order), max(0.0, last - time.monotonic()))  # type: ignore[misc]
+            wait_until(partial(self.is_done, order), max(0.0, last - time.monotonic()))
 
     def wrong_effects(self, order: Placed) -> list[str]:
         """Return what an order has not, or has wrong: at best nothing."""

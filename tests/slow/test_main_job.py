@@ -19,6 +19,7 @@ pytest.importorskip("PIL")
 from cronq.host.marks import oldest_age_s
 from cronq.supervisor import slots
 from tests.mails import mail_server
+from tests.presence import there
 from tests.slow import host
 from tests.slow.shop import Placed, Shop, Visits, consumers, locked_s, longest_gap_s, make_picture, peaks
 from tests.waiting import wait_until
@@ -176,7 +177,7 @@ def test_consumers_are_counted_by_the_locks_on_their_pidfiles(shop: Shop, first_
     live, running = wait_until(lambda: both_looks(shop))
 
     for seen in live:
-        assert running[seen.pid][-2:] in (["consume", seen.group], ["consume", seen.name])  # type: ignore[index]
+        assert running[there(seen.pid)][-2:] in (["consume", seen.group], ["consume", seen.name])
         assert (shop.directory / ".cronq" / "run" / f"{seen.name}.pid").exists()
 
 
