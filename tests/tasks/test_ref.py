@@ -97,7 +97,12 @@ def looks(app, monkeypatch):
     """The ids that were looked for."""
     found: list[str] = []
     find = app.transport.find
-    monkeypatch.setattr(app.transport, "find", lambda message_id: found.append(message_id) or find(message_id))
+
+    def look(message_id):
+        found.append(message_id)
+        return find(message_id)
+
+    monkeypatch.setattr(app.transport, "find", look)
     return found
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -136,8 +137,9 @@ def test_a_delivery_that_cannot_be_meant_is_refused_by_name(wrong):
 
 @pytest.mark.parametrize("name", ["delay_s", "expires_s"])
 def test_a_delivery_in_no_seconds_is_refused_with_what_would_be_right(name):
+    wrong: dict[str, Any] = {name: timedelta(minutes=1)}
     with pytest.raises(TypeError, match=rf"{name} = datetime.*must be a number of seconds: write \.total_seconds\(\)"):
-        Delivery(**{name: timedelta(minutes=1)})
+        Delivery(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,12 @@ def here(clock):
 
 def test_sync_runs_the_task_before_enqueue_returns(here):
     ran = []
-    here.task(name="t")(lambda to: ran.append(to) or to).enqueue("ada")
+
+    def keep(to):
+        ran.append(to)
+        return to
+
+    here.task(name="t")(keep).enqueue("ada")
     assert ran == ["ada"]
     assert here.transport.counts() == []
 
@@ -344,7 +351,12 @@ def test_under_sync_a_result_is_there_at_once(here):
 def test_under_sync_a_task_may_enqueue_another(here):
     ran = []
     inner = here.task(name="inner")(lambda: ran.append("inner"))
-    here.task(name="outer")(lambda: (inner.enqueue(), ran.append("outer"))).enqueue()
+
+    def outer():
+        inner.enqueue()
+        ran.append("outer")
+
+    here.task(name="outer")(outer).enqueue()
     assert ran == ["outer", "inner"]  # what it enqueues goes out when it has succeeded
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from cronq import MaxRunning, Unique
+from cronq.app import App
 from cronq.config.settings import Queue
 from cronq.errors import ArgumentError, UsageError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, State
@@ -57,7 +58,7 @@ def test_the_same_key_of_two_tasks_is_two_keys(app):
     assert len(queued(app)) == 2
 
 
-def test_other_types_than_text_stand_in_a_key_as_they_are_written(app):
+def test_other_types_than_text_stand_in_a_key_as_they_are_written(app: App):
     @app.task(unique="{one}", name="t")
     def task(one: UUID) -> None: ...
 
@@ -202,11 +203,11 @@ def test_handlers_have_terms_too(app):
     class Zip:
         file: str
 
-    @app.handler(unique=lambda message: message.file, queue="low", name="zip")
     def handle(message: Zip, context: Context) -> None: ...
 
-    handle.enqueue(Zip("a"))
-    handle.enqueue(Zip("a"))
+    handler = app.handler(unique=lambda message: message.file, queue="low", name="zip")(handle)
+    handler.enqueue(Zip("a"))
+    handler.enqueue(Zip("a"))
     assert [one.unique_key for one in queued(app)] == ["zip a"]
 
 
