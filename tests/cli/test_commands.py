@@ -25,7 +25,7 @@ def greeting(monkeypatch: pytest.MonkeyPatch) -> None:
         return 1
 
     module = ModuleType("cronq.cli.cmd_greet")
-    module.command = command  # type: ignore[attr-defined]
+    vars(module)["command"] = command
     monkeypatch.setitem(sys.modules, "cronq.cli.cmd_greet", module)
     monkeypatch.setitem(commands.CHAPTERS, "Set up", ("init", "greet"))
     monkeypatch.setattr(commands, "NAMES", (*commands.NAMES, "greet"))  # made of the chapters at import

@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.messages.attempts import Cause
-from cronq.messages.ids import new_id
-from cronq.messages.message import Fail, Message, Release, State
+from cronq.messages.message import Fail, Release, State
 from cronq.transports.exchange import Want
 from cronq.transports.selection import Selection
+from tests.making import message
+from tests.presence import there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Unpack
 
     from tests.cli.conftest import Shell
+    from tests.making import MessageFields
 
 HOLDER = "web1/high.0/100/5/boot0001"
 
 
-def give_up(shell: Shell, text: str = "boom", error_class: str = "ValueError", **fields: object) -> str:
+def give_up(
+    shell: Shell,
+    text: str = "boom",
+    error_class: str = "ValueError",
+    queue: str = "low",
+    **fields: Unpack[MessageFields],
+) -> str:
     """Put a message into the failure queue as a consumer would, and return its id."""
-    known = {"id": new_id(), "queue": "low", "task": "shop.tasks.boom", "body": b'{"text":"hi"}', "max_attempts": 1}
-    sent = Message(**(known | fields))  # type: ignore[arg-type]
+    known: MessageFields = {"task": "shop.tasks.boom", "body": b'{"text":"hi"}', "max_attempts": 1, **fields}
+    sent = message(queue, **known)
     app = shell.app()
     app.state.prepare()
     app.transport.enqueue([sent])
@@ -193,7 +202,7 @@ def test_a_bulk_retry_is_paced(shop: Shell) -> None:
     began = time.time()
     ids = [give_up(shop) for _ in range(3)]
     assert shop.says("failed", "retry", "--all", "--every", "1m") == "put 3 messages back, one every 1m\n"
-    times = [shop.app().transport.find(one).message.available_at for one in ids]
+    times = [there(shop.app().transport.find(one)).message.available_at for one in ids]
     assert [round(at - times[0]) for at in times] == [0, 60, 120]
     assert times[0] >= began
 
@@ -208,7 +217,7 @@ def test_pacing_goes_on_from_one_transaction_to_the_next(shop: Shell, monkeypatc
     monkeypatch.setattr(message_selection, "PAGE", 2)
     words = ["--config", str(shop.config), "failed", "retry", "--all", "--every", "10"]
     assert CliRunner().invoke(commands.cli, words).output == "put 5 messages back, one every 10s\n"
-    times = [shop.app().transport.find(one).message.available_at for one in ids]
+    times = [there(shop.app().transport.find(one)).message.available_at for one in ids]
     assert [round(at - times[0]) for at in times] == [0, 10, 20, 30, 40]
 
 
@@ -224,7 +233,7 @@ def test_edited_arguments_that_do_not_fit_the_task_are_refused(shop: Shell, edit
     editor('echo \'{"text": 3}\' > "$1"; touch -d \'+5 seconds\' "$1"')
     message_id = give_up(shop)
     assert "argument 'text': Expected `str`" in shop.says("failed", "retry", message_id, "--edit", code=1)
-    assert (failed(shop), shop.app().transport.find(message_id).message.body) == ([message_id], b'{"text":"hi"}')
+    assert (failed(shop), there(shop.app().transport.find(message_id)).message.body) == ([message_id], b'{"text":"hi"}')
 
 
 def test_an_editor_that_saves_nothing_retries_nothing(shop: Shell, editor: Callable[[str], None]) -> None:

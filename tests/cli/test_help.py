@@ -8,7 +8,7 @@ from cronq.cli.commands import NAMES, cli
 
 
 def _commands() -> list[tuple[str, ...]]:
-    found = []
+    found: list[tuple[str, ...]] = []
     for name in NAMES:
         command = cli.get_command(click.Context(cli), name)
         found.append((name,))

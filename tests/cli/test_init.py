@@ -24,7 +24,7 @@ def test_init_writes_a_configuration_that_is_right(shell: Shell) -> None:
 
 def test_init_makes_what_only_its_owner_may_read(shell: Shell) -> None:
     shell.run("init", umask=0)
-    made = [shell.config, shell.state.path, f"{shell.state.path}/queue.db"]
+    made: list[Path | str] = [shell.config, shell.state.path, f"{shell.state.path}/queue.db"]
     assert [mode(path) for path in made] == [0o600, 0o700, 0o600]
 
 

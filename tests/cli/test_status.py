@@ -67,7 +67,12 @@ def test_a_busy_consumer_is_shown_with_its_numbers(shop: Shell, busy: Path) -> N
 def test_why_the_app_cannot_be_imported_is_shown(shop: Shell) -> None:
     (shop.home / "shop" / "tasks.py").write_text("import no_such_thing\n")
     shop.says("tick")
-    data = wait_until(lambda: (found := shop.run("status", "--json")).returncode and found.stdout)
+
+    def told() -> str | None:
+        found = shop.run("status", "--json")
+        return found.stdout if found.returncode else None
+
+    data = wait_until(told)
     assert "group all is broken: importing shop.tasks:app failed: ModuleNotFoundError" in data
 
 

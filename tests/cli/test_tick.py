@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Shell
 
-MODES = ([], ["--wait"], ["--run"], ["--dry-run"])
+MODES: tuple[list[str], ...] = ([], ["--wait"], ["--run"], ["--dry-run"])
 STAYING = 'time_limit = "1h"\n'
 """A consumer does not leave by itself while a test looks at it."""
 
@@ -33,12 +33,16 @@ def log(shop: Shell) -> str:
     return Path(shop.state.log).read_text()
 
 
+def consuming(shop: Shell) -> list[int]:
+    notes = [one.live_note for one in shop.live()]
+    return [note.holder.pid for note in notes if note and note.state == "consuming"]
+
+
 def consumer(shop: Shell) -> int:
     """Wait until somebody consumes, and return the pid."""
 
     def pid() -> int | None:
-        found = [one.live_note for one in shop.live() if one.live_note and one.live_note.state == "consuming"]
-        return found[0].holder.pid if found else None
+        return next(iter(consuming(shop)), None)
 
     return wait_until(pid)
 
@@ -143,12 +147,8 @@ def test_wait_stays_until_its_consumers_have_ended(shop: Shell, spawn: str) -> N
     """They are its own children, also where one would come out of the other by a fork."""
     shop.config.write_text(f'spawn = "{spawn}"\n' + shop.config.read_text() + OTHER)
     waiting = shop.start("tick", "--wait")
-    pids = wait_until(
-        lambda: (
-            len(found := [one.pid for one in shop.live() if one.live_note and one.live_note.state == "consuming"]) == 2
-            and found
-        )
-    )
+    wait_until(lambda: len(consuming(shop)) == 2)
+    pids = consuming(shop)
     assert [psutil.Process(pid).ppid() for pid in pids] == [waiting.pid] * 2
     assert waiting.poll() is None
     for pid in pids:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status, Worker
 from cronq.supervisor.troubles import troubles
 
@@ -9,15 +11,15 @@ QUEUE = QueueStatus("high", 0, 0, 0, 0, 0, False, None, 1.0, ("all",))
 FINE = Status(0.0, None, CRON, None, (GROUP,), (), (QUEUE,))
 
 
-def with_cron(**facts: object) -> Status:
+def with_cron(**facts: Any) -> Status:
     return FINE._replace(cron=CRON._replace(**facts))
 
 
-def with_group(**facts: object) -> Status:
+def with_group(**facts: Any) -> Status:
     return FINE._replace(groups=(GROUP._replace(**facts),))
 
 
-def with_queue(**facts: object) -> Status:
+def with_queue(**facts: Any) -> Status:
     return FINE._replace(queues=(QUEUE._replace(**facts),))
 
 
