@@ -12,6 +12,8 @@ from cronq import (
 from cronq.messages.message import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.consumer.crew import Crew
 
 
@@ -26,7 +28,7 @@ class Batch:
     def __init__(self, crew: Crew, size: int = 3, wait_s: float = 2.0, **options) -> None:
         self.crew = crew
         self.calls: list[list[int]] = []
-        self.inside = lambda items: None
+        self.inside: Callable[..., object] = lambda items: None
 
         def index(items: list[int]) -> object:
             self.calls.append(items)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cronq.consumer.runnable import Runnable
 from cronq.consumer.runner import Runner
 from tests.clocks import FakeClock
 from tests.making import app, message
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from cronq.messages.message import Message
+    from tests.making import SettingsFields
+
 
 class Bench:
     """An app, a runner, and one message run by it."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, **settings: Unpack[SettingsFields]) -> None:
         self.clock = FakeClock()
         self.app = app(self.clock, **settings)
         self.runner = Runner(self.app.runner_tasks(), self.clock)
@@ -21,6 +29,13 @@ class Bench:
         sent = message(queue, task="shop.task", body=body, attempt=attempt, headers=headers)
         call = self.runner.prepare(sent)
         return self.runner.run(sent, call) if isinstance(call, Runnable) else call
+
+
+def runnable(runner: Runner, sent: Message) -> Runnable:
+    """Return a message made ready to be run."""
+    call = runner.prepare(sent)
+    assert isinstance(call, Runnable)
+    return call
 
 
 def raising(error: BaseException):

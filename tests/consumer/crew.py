@@ -11,6 +11,7 @@ from cronq.consumer.rest import Rest
 from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
 from cronq.errors import TransportError
+from cronq.host import bell
 from cronq.messages.message import State
 from cronq.transports.memory.transport import MemoryTransport
 from tests.clocks import FakeClock
@@ -62,7 +63,7 @@ class Post:
         self.idle.append(position)
 
 
-class Bells:
+class Bells(bell.Bells):
     """Waits by moving the clock."""
 
     def __init__(self, clock: FakeClock) -> None:

@@ -13,18 +13,21 @@ from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.runner import Runner
 from cronq.consumer.stops import Stops
+from tests.consumer.bench import runnable
 from tests.making import app, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Unpack
 
     from cronq.messages.message import Outcome
+    from tests.making import SettingsFields
 
 
 class Cell:
     """Runs messages of one task, each in a process of its own."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, **settings: Unpack[SettingsFields]) -> None:
         self.told_to_leave = False
         self.app = app(**settings)
         clock = SystemClock()
@@ -38,8 +41,7 @@ class Cell:
     def run(self, function: Any, *, body: bytes = b"{}", attempt: int = 1, **options: Any) -> Outcome:
         self.app.task(name="shop.task", **{"isolated": True, **options})(function)
         sent = message(task="shop.task", body=body, attempt=attempt)
-        call = self.runner.prepare(sent)
-        return self.runner.run(sent, call)
+        return self.runner.run(sent, runnable(self.runner, sent))
 
     def told(self) -> list[str]:
         return [name for name, _ in self.events]

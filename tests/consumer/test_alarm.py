@@ -91,7 +91,8 @@ def test_share_is_called_once_in_the_middle_of_a_message():
     timer = alarm()
 
     def share():
-        return calls.append(1) or True
+        calls.append(1)
+        return True
 
     timer.share_after(0.01, share)
     wait_until(lambda: calls)
@@ -103,7 +104,8 @@ def test_share_is_called_again_until_it_is_done():
     timer = alarm()
 
     def share():
-        return calls.append(1) or len(calls) == 3
+        calls.append(1)
+        return len(calls) == 3
 
     timer.share_after(0.001, share)
     wait_until(lambda: len(calls) == 3)
@@ -115,7 +117,8 @@ def test_share_is_not_called_once_it_is_called_off():
     timer = alarm()
 
     def share():
-        return calls.append(1) or True
+        calls.append(1)
+        return True
 
     timer.share_after(60, share)
     timer.share_after(None, share)
@@ -127,7 +130,8 @@ def test_sharing_and_a_timeout_share_the_timer():
     timer = alarm()
 
     def share():
-        return calls.append(1) or True
+        calls.append(1)
+        return True
 
     timer.share_after(0.01, share)
     with pytest.raises(TaskTimeout):

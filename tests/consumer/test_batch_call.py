@@ -348,7 +348,7 @@ def test_a_batch_is_stopped_when_all_of_its_messages_are(crew, batch):
         running.append(crew.consumer._runner._stops.running)
         raise TaskStopped("as the alarm does when all of them are")
 
-    running = []
+    running: list[object] = []
     batch.inside = all_are_stopped
     crew.task().enqueue(1)
     refs = batch.send(1, 2, 3)
@@ -415,7 +415,7 @@ def test_what_makes_no_sense_is_refused(crew, options, wrong):
 def two(items: list[int], more: int) -> None: ...
 def none() -> None: ...
 def plain(items: int) -> None: ...
-def bare(items: list) -> None: ...
+def bare(items: list) -> None: ...  # type: ignore[type-arg]  # that is the point
 def rest(*items: list[int]) -> None: ...
 def default(items: list[int] = []) -> None: ...  # noqa: B006
 

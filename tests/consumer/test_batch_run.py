@@ -12,6 +12,7 @@ from cronq.errors import TransportError
 from cronq.messages.message import State
 from cronq.transports.verdict import Evidence
 from tests.consumer.batches import Batch, waiting
+from tests.consumer.bench import runnable
 from tests.consumer.crew import pressure
 from tests.making import message
 
@@ -98,5 +99,5 @@ def test_messages_of_an_isolated_queue_are_run_alone(crew):
     crew.app.installation.settings = crew.app.settings._replace(queues=queues)
     runner = Runner(crew.app.runner_tasks(), crew.clock)
     runner.own_process(lambda: pytest.fail("nothing is run"), Leftovers())
-    calls = [runner.prepare(message(queue, task="shop.index", body=b'{"items":1}')) for queue in ("normal", "low")]
+    calls = [runnable(runner, message(queue, task="shop.index", body=b'{"items":1}')) for queue in ("normal", "low")]
     assert [call.may_gather for call in calls] == [True, False]

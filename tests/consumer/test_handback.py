@@ -44,7 +44,9 @@ class Weight(IntEnum):
 
 
 def test_names_and_numbers_of_the_project_s_own_classes_come_back_plain():
-    (got,) = unpack(pack(Ack(MINE, then=(NEXT._replace(queue=Lanes.LOW, priority=Weight.HEAVY),))), MINE).then
+    back = unpack(pack(Ack(MINE, then=(NEXT._replace(queue=Lanes.LOW, priority=Weight.HEAVY),))), MINE)
+    assert isinstance(back, Ack)
+    (got,) = back.then
     assert (got.queue, type(got.queue), got.priority, type(got.priority)) == ("low", str, 9, int)
 
 

@@ -13,6 +13,7 @@ from cronq import Context, Retry
 from cronq.consumer import isolation, watch
 from cronq.messages.message import Ack, Fail, Release
 from tests.consumer.isolation_helpers import crash, fail, streams
+from tests.presence import there
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -36,7 +37,7 @@ def eat(megabytes: int):
 def test_a_message_runs_in_a_process_of_its_own(cell):
     outcome = cell.run(os.getpid, result_ttl_s=60)
     assert isinstance(outcome, Ack)
-    assert int(outcome.result) != os.getpid()
+    assert int(there(outcome.result)) != os.getpid()
 
 
 def test_its_process_is_gone_when_it_has_ended(cell):
@@ -72,7 +73,7 @@ def test_a_failure_is_decided_on_the_real_exception(cell):
 
     outcome = cell.run(task, retry=Retry(9, give_up_on=(LookupError,)))
     assert isinstance(outcome, Fail)
-    assert outcome.cause[:2] == ("NoSuchUser", "ada")
+    assert there(outcome.cause)[:2] == ("NoSuchUser", "ada")
     assert outcome.error.startswith("Traceback")
     assert outcome.error.endswith("NoSuchUser: ada\n")
 
@@ -104,8 +105,9 @@ def test_what_happened_is_told_in_the_consumer(cell):
 def test_a_crash_is_told_with_its_signal(cell):
     outcome = cell.run(crash)
     assert isinstance(outcome, Release)
-    assert outcome.cause.error_class == "Killed"
-    assert outcome.cause.text.startswith("ended by SIGSEGV, its peak was ")
+    cause = there(outcome.cause)
+    assert cause.error_class == "Killed"
+    assert cause.text.startswith("ended by SIGSEGV, its peak was ")
 
 
 def test_a_kill_from_outside_is_told_as_one(cell):
@@ -165,7 +167,7 @@ def test_a_message_that_takes_too_long_is_interrupted_where_it_hangs(cell, monke
 
     monkeypatch.setattr(watch, "TERM_AFTER_S", 300)
     outcome = cell.run(wait_for_nothing, timeout_s=0.5)
-    assert outcome.cause[:2] == ("TaskTimeout", "took longer than its timeout of 0.5 s")
+    assert there(outcome.cause)[:2] == ("TaskTimeout", "took longer than its timeout of 0.5 s")
     assert "in wait_for_nothing" in outcome.error
     assert cell.told() == ["reserved", "timed_out", "released"]
 

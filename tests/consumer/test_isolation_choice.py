@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 import pytest
 
 from cronq.config.settings import Inline, Queue
@@ -7,8 +9,11 @@ from cronq.consumer.isolation import Confinement
 from cronq.consumer.isolation_choice import confinement_of, inline_queues
 from tests.making import app, settings
 
+if TYPE_CHECKING:
+    from cronq.tasks.decorator import TaskOptions
 
-def task(**options: object):
+
+def task(**options: Unpack[TaskOptions]):
     return app().task(name="t", **options)(lambda: None)
 
 

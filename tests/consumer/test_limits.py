@@ -64,7 +64,12 @@ def test_the_memory_limit_ends_with_how_much_it_found():
 
 def test_memory_is_looked_at_a_few_times_a_second_only():
     clock, looks = FakeClock(), []
-    limit = MemoryLimit(256, lambda: looks.append(1) or 10.0, clock)
+
+    def look() -> float:
+        looks.append(1)
+        return 10.0
+
+    limit = MemoryLimit(256, look, clock)
     for _ in range(100):
         limit.reason(tally())
         clock.advance(0.01)
@@ -110,7 +115,12 @@ def test_every_limit_that_is_set_is_made():
 def test_limits_that_are_off_are_not_asked_and_memory_is_looked_at_all_the_same():
     looks: list[int] = []
     values = {**DEFAULTS, "memory_limit_mb": None}
-    made = limits_of(values, facts(memory_mb=lambda: looks.append(1) or 1e6))
+
+    def look() -> float:
+        looks.append(1)
+        return 1e6
+
+    made = limits_of(values, facts(memory_mb=look))
     assert [type(one) for one in made] == [TimeLimit, MemoryLimit]
     assert (made[1].reason(tally()), looks) == (None, [1])
 

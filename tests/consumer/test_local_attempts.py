@@ -8,8 +8,9 @@ import pytest
 from cronq import Context, TaskTimeout
 from cronq.consumer.runner import Runner
 from cronq.messages.message import Release
-from tests.consumer.bench import Bench, raising
+from tests.consumer.bench import Bench, raising, runnable
 from tests.making import message
+from tests.presence import there
 
 
 def test_sys_exit_in_a_task_is_its_failure(bench):
@@ -19,7 +20,7 @@ def test_sys_exit_in_a_task_is_its_failure(bench):
 def test_a_timeout_is_a_failed_attempt(bench):
     outcome = bench.run(raising(TaskTimeout("took longer")))
     assert isinstance(outcome, Release)
-    assert "TaskTimeout: took longer" in outcome.error
+    assert "TaskTimeout: took longer" in there(outcome.error)
 
 
 def test_a_keyboard_interrupt_is_not_the_task_s(bench):
@@ -98,7 +99,7 @@ def test_the_context_s_deadline_is_the_sooner_of_the_timeout_and_the_consumer_s_
         bench.app.task(name=name, timeout_s=timeout_s)(look)
         runner = Runner(bench.app.runner_tasks(), bench.clock, ends_at=now + 60)
         sent = message(task=name, body=b"{}")
-        runner.run(sent, runner.prepare(sent))
+        runner.run(sent, runnable(runner, sent))
     assert seen == [now + 5, now + 60]
 
 

@@ -27,7 +27,7 @@ def test_a_result_that_is_no_json_is_not_kept_but_the_message_is_done(bench, val
 
 def test_a_result_nested_too_deeply_is_not_kept_but_the_message_is_done(bench):
     def deep():
-        value = []
+        value: list[object] = []
         for _ in range(100_000):
             value = [value]
         return value

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from cronq.consumer.rest import Rest
 from tests.clocks import FakeClock
 from tests.consumer.crew import Bells
@@ -25,7 +27,12 @@ def rest(clock: FakeClock, happened: list[str], deadline_in: float | None = None
 
 def test_it_looks_after_forgetting_old_rings_and_before_sleeping():
     happened: list[str] = []
-    rest(FakeClock(), happened)[0].until_work(lambda: happened.append("look"), lambda: None)
+
+    def look() -> bool:
+        happened.append("look")
+        return False
+
+    rest(FakeClock(), happened)[0].until_work(look, lambda: None)
     assert happened == ["drain", "look", "wait"]
 
 
@@ -35,20 +42,16 @@ def test_it_does_not_sleep_on_work():
     assert "wait" not in happened
 
 
-def test_it_sleeps_until_the_first_of_all_that_may_come():
+@pytest.mark.parametrize(
+    ("next_in", "deadline_in", "expected"),
+    [(None, None, 5), (2, None, 2), (2, 1, 1), (90, 90, 5), (-3, 90, 0), (2, -1, 0)],
+)
+def test_it_sleeps_until_the_first_of_all_that_may_come(next_in, deadline_in, expected):
     clock = FakeClock()
-    for next_in, deadline_in, expected in [
-        (None, None, 5),
-        (2, None, 2),
-        (2, 1, 1),
-        (90, 90, 5),
-        (-3, 90, 0),
-        (2, -1, 0),
-    ]:
-        resting, bells = rest(clock, [], deadline_in)
-        next_at = None if next_in is None else clock.now() + next_in
-        resting.until_work(lambda: False, lambda at=next_at: at)
-        assert bells.waits == [expected]
+    resting, bells = rest(clock, [], deadline_in)
+    next_at = None if next_in is None else clock.now() + next_in
+    resting.until_work(lambda: False, lambda: next_at)
+    assert bells.waits == [expected]
 
 
 def test_it_waits_for_better_times_no_longer_than_its_deadline():

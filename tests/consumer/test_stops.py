@@ -15,6 +15,7 @@ from cronq.messages.message import State
 from cronq.tasks.retry import Enough, Retry
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
+from tests.presence import there
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def test_a_message_that_is_released_after_it_was_stopped_is_not_run_again():
 
     ref = crew.task(fail, retry=Retry(5, delay_s=0)).enqueue()
     crew.step(4)
-    record = crew.transport.find(ref.id)
+    record = there(crew.transport.find(ref.id))
     assert (crew.ran, record.state, record.error_class) == (["once"], State.FAILED, "TaskStopped")
     assert [one.error_class for one in record.attempts] == ["ValueError", "TaskStopped"]
 
