@@ -86,11 +86,11 @@ def test_two_coroutines_have_an_outbox_each(app, task):
             await both_are_open.wait()
             return len(outbox.messages)
 
-    async def main() -> list[int]:
+    async def main() -> tuple[int, int]:
         barrier = asyncio.Barrier(2)
         return await asyncio.gather(hold("a", barrier), hold("b", barrier))
 
-    assert asyncio.run(main()) == [1, 1]
+    assert tuple(asyncio.run(main())) == (1, 1)
 
 
 def test_where_the_host_refuses_threads_a_message_is_enqueued_all_the_same(app, task, monkeypatch):

@@ -18,6 +18,8 @@ from cronq.consumer.event_loop import EventLoop
 from cronq.consumer.runner import Runner
 from cronq.messages.message import Ack, Fail, Release
 from tests import making
+from tests.consumer.bench import runnable
+from tests.presence import there
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 
@@ -54,7 +56,7 @@ def run(app, alarm):
     def attempt(task, *args):
         (message,) = app.writer.messages(task, [(args, {})], task.call(*args).delivery)
         taken = message.reserved(1)
-        return runner.run(taken, runner.prepare(taken))
+        return runner.run(taken, runnable(runner, taken))
 
     yield attempt
     runner.close()
@@ -122,7 +124,7 @@ def test_an_exception_of_a_coroutine_is_that_of_the_attempt(app, run):
 
     outcome = run(app.task(name="shop.fail")(fail))
     assert isinstance(outcome, Release)
-    assert outcome.cause.error_class == "ZeroDivisionError"
+    assert there(outcome.cause).error_class == "ZeroDivisionError"
 
 
 def test_a_coroutine_that_takes_too_long_ends_at_its_next_await_and_may_clean_up(app, run):
@@ -137,7 +139,7 @@ def test_a_coroutine_that_takes_too_long_ends_at_its_next_await_and_may_clean_up
     began = time.monotonic()
     outcome = run(app.task(name="shop.sleep", timeout_s=0.05, retry=Retry(max_attempts=1))(sleep))
     assert isinstance(outcome, Fail)
-    assert (outcome.cause.error_class, cleaned) == ("TaskTimeout", ["up"])
+    assert (there(outcome.cause).error_class, cleaned) == ("TaskTimeout", ["up"])
     assert time.monotonic() - began < 20
 
 
