@@ -46,7 +46,7 @@ class OrderPlaced(Event):
 
 @dataclass
 class Invoice:
-    lines: dict = field(default_factory=dict)
+    lines: dict = field(default_factory=dict)  # type: ignore[type-arg]  # on purpose
     price: float | None = None
     event: Event | None = None
     more: Any = None
@@ -96,7 +96,7 @@ class Parcel:
     weight: Any = None
 
 
-class Mapped(dict): ...
+class Mapped(dict): ...  # type: ignore[type-arg]  # on purpose
 
 
 class Number(int): ...
@@ -124,7 +124,7 @@ def codec_of(hint: Any) -> Codec:
         (Invoice, Invoice(more=[{"a": UUID(int=1)}]), r"holds a UUID \(value\.more\[0\]\['a'\]\)"),
         (list[Invoice], [Invoice(), Invoice({1: 2})], r"holds a int as a key \(value\[1\]\.lines\)"),
         (dict[str, Any], {"at": datetime(2024, 1, 1, tzinfo=UTC)}, r"holds a datetime"),
-        (dict[str, list], {"at": [b"x"]}, r"holds a bytes"),
+        (dict[str, list], {"at": [b"x"]}, r"holds a bytes"),  # type: ignore[type-arg]  # on purpose
         (Any, {"a"}, r"holds a set, which would come back as list: name set in the type hint"),
         (Any, frozenset({1}), r"holds a frozenset"),
         (Any, (1, 2), r"holds a tuple, which would come back as list"),
@@ -214,7 +214,7 @@ def test_what_would_come_back_as_something_else_is_refused_with_where_it_is(hint
         (list[Event], [Event(1)]),
         (dict[float, str], {1.5: "a"}),
         (dict[date, Event], {date(2024, 1, 1): Event(1)}),
-        (dict[tuple, int], {}),
+        (dict[tuple, int], {}),  # type: ignore[type-arg]  # on purpose
         (tuple[()], ()),
         (PurePath, Path("a")),
         (Path, Path("a")),
@@ -267,7 +267,7 @@ def test_whatever_a_dataclass_raises_while_it_is_read_back_is_an_argument_error(
 
 
 def test_a_value_that_is_nested_as_deep_as_json_allows_is_taken_or_refused_by_name():
-    value: list = []
+    value: list = []  # type: ignore[type-arg]  # on purpose
     for _ in range(500):
         value = [value]
     try:

@@ -55,6 +55,8 @@ def loaded(tmp_path):
 
     def load(name: str):
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module

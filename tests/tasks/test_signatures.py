@@ -42,7 +42,7 @@ def named_self(self: int) -> int:
 def each_self(self: list[int]) -> None: ...
 
 
-def named_name(name: int, task: str = "a", wanted: int = 1, args: int = 2, kwargs: int = 3) -> tuple:
+def named_name(name: int, task: str = "a", wanted: int = 1, args: int = 2, kwargs: int = 3) -> tuple:  # type: ignore[type-arg]  # on purpose
     return name, task, wanted, args, kwargs
 
 
@@ -59,7 +59,7 @@ def private_variables(x: int) -> None:
     __y = x
 
 
-def unresolved(message: Nowhere) -> None: ...  # noqa: F821
+def unresolved(message: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821 - on purpose
 
 
 class Callee:
@@ -73,7 +73,7 @@ class Callee:
     def static(x: int) -> int:
         return x
 
-    raw_class = classmethod(plain)
+    raw_class = classmethod(plain)  # type: ignore[arg-type, var-annotated]  # on purpose
     a_property = property(plain)
 
 
@@ -337,17 +337,17 @@ def test_a_delivery_that_is_not_known_is_refused_with_those_that_are(app):
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: Retry(max_attempts="x"),
+        lambda: Retry(max_attempts="x"),  # type: ignore[arg-type]  # on purpose
         lambda: Retry(delay_s=NAN),
-        lambda: Retry(retry_on=5),
+        lambda: Retry(retry_on=5),  # type: ignore[arg-type]  # on purpose
         lambda: Retry(retry_on=["a b"]),
-        lambda: Unique(3),
+        lambda: Unique(3),  # type: ignore[arg-type]  # on purpose
         lambda: Unique("k", "x"),
         lambda: Unique("k", NAN),
-        lambda: Unique("k", replace="x"),
+        lambda: Unique("k", replace="x"),  # type: ignore[arg-type]  # on purpose
         lambda: Unique("{"),
-        lambda: MaxRunning("x"),
-        lambda: MaxRunning(1, 5),
+        lambda: MaxRunning("x"),  # type: ignore[arg-type]  # on purpose
+        lambda: MaxRunning(1, 5),  # type: ignore[arg-type]  # on purpose
     ],
 )
 def test_policies_and_keys_that_cannot_be_meant_are_cronq_errors(made):
