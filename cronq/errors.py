@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+LONGEST_DELAY_S = 3650 * 86400
+
+
 class CronqError(Exception):
     """Anything cronq refuses or cannot do; the text says what is wrong, where, and what to do."""
 
@@ -78,10 +81,10 @@ class RetryLater(Exception):
     """
 
     def __init__(self, delay_s: float | None = None, reason: str = "asked to be retried") -> None:
-        if delay_s is not None:
-            from cronq.option_values import DAY_S, check_seconds
-
-            check_seconds("RetryLater: delay_s", delay_s, 3650 * DAY_S, "seconds, 0 or more, and at most ten years")
+        is_number = isinstance(delay_s, int | float) and not isinstance(delay_s, bool)
+        if delay_s is not None and not (is_number and 0 <= delay_s <= LONGEST_DELAY_S):
+            wants = "must be a number of seconds, 0 or more, and at most ten years"
+            raise OptionError(f"RetryLater: delay_s = {delay_s!r}: {wants}")
         super().__init__(reason)
         self.delay_s = delay_s
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cronq.messages.message import Message
-from cronq.option_values import check_seconds
 from cronq.tasks import cursor as cursors
+from cronq.tasks.option_values import check_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from cronq.errors import OptionError
-from cronq.option_values import DAY_S, check_flag, check_queue, check_seconds
+from cronq.tasks.option_values import DAY_S, check_flag, check_queue, check_seconds
 from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cronq.errors import ArgumentError, OptionError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING
 from cronq.namedtuple import NamedTuple
-from cronq.option_values import check_flag
 from cronq.tasks.key_template import filled, read
+from cronq.tasks.option_values import check_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
