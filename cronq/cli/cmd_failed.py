@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cronq.app import App
 
 
-command = Collection(
+command: Collection = Collection(
     "failed",
     "List what was given up, retry or remove it.",
     example="cronq failed retry --task shop.tasks.send_mail --error SMTPServerDisconnected",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ONE_OF_MANY = "; a call of several messages ends when all of them are stopped"
 
 
-command = Collection(
+command: Collection = Collection(
     "messages", "List messages, show one, cancel or stop some.", example="cronq messages list --state delayed"
 )
 

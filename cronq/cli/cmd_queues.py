@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from cronq.app import App
 
 
-command = Collection("queues", "List queues, pause and resume them, or empty one.", example="cronq queues pause low")
+command: Collection = Collection(
+    "queues", "List queues, pause and resume them, or empty one.", example="cronq queues pause low"
+)
 
 
 @command.has("list")
@@ -102,7 +104,7 @@ def _resume(app: App, queue: str) -> str:
     return f"is served again, {count(waiting, 'message')} ready"
 
 
-pauses = Pauses(command, "QUEUE", example="low")
+pauses: Pauses = Pauses(command, "QUEUE", example="low")
 pauses.pause(_pause, "Let nothing be taken from QUEUE.")
 pauses.resume(_resume, "Let messages be taken from QUEUE again.")
 

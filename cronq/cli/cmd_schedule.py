@@ -34,7 +34,7 @@ def _registered(context: click.Context) -> Registered:
     return app, app.declarations.register()
 
 
-command = Collection(
+command: Collection = Collection(
     "schedule",
     "List recurring tasks, run one now, resume one that has stopped.",
     example="cronq schedule run nightly",

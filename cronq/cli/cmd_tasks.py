@@ -27,7 +27,7 @@ GONE = "{0} is paused, and is no task of this project: `cronq tasks resume {0}`"
 _SHOWN = ("timeout_s", "inline", "ack_first", "result_ttl_s", "unique", "debounce_s", "max_running", "rate", "isolated")
 
 
-command = Collection(
+command: Collection = Collection(
     "tasks",
     "List tasks, pause and resume them.",
     example="cronq tasks pause shop.tasks.send_mail",
@@ -64,7 +64,7 @@ def _resume(app: App, task: str) -> str:
     return f"runs again, {count(freed, 'message')} had waited for that"
 
 
-pauses = Pauses(command, "TASK", example="shop.tasks.send_mail")
+pauses: Pauses = Pauses(command, "TASK", example="shop.tasks.send_mail")
 pauses.pause(_pause, "Let no message of TASK be taken.")
 pauses.resume(_resume, "Let messages of TASK be taken again.")
 

@@ -11,9 +11,12 @@ from cronq.cli.text import count
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cronq.cli.collection import Body
     from cronq.transports.abilities.copies import Copy
 
-copy_file = click.argument("file", type=click.Path(dir_okay=False))
+copy_file: Callable[[Body], Body] = click.argument("file", type=click.Path(dir_okay=False))
 
 
 def written(file: str, copy: Copy) -> Answer:

@@ -65,7 +65,7 @@ class Choice(NamedTuple):
         return [one.message.id for one in records(app, self.filters.selection(time.time()), self.filters.limit)]
 
 
-ids_argument = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+ids_argument: Callable[[Body], Body] = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 
 
 def filter_options(function: Body) -> Body:
