@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 from dataclasses import dataclass
@@ -176,8 +177,10 @@ def test_a_parameter_may_have_a_name_that_cronq_uses(app):
         batch.enqueue(self=1)
         app.task(named_name).enqueue(name=1, task="b", wanted=2, args=3, kwargs=4)
         assert task(self=5) == 5
+        asyncio.run(task.aenqueue(self=1))
+        asyncio.run(task.using(priority=1).aenqueue(self=1))
         box.run_all()
-        assert (len(box.messages), box.failed) == (6, [])
+        assert (len(box.messages), box.failed) == (8, [])
 
 
 # calls
@@ -327,6 +330,8 @@ def test_a_delivery_of_a_wrong_type_is_refused_with_whose_it_is(app, delivery):
         app.task(name="t")(plain).using(**delivery)
     with pytest.raises(OptionError, match=f"dispatch of Order: .*{name}"):
         app.dispatch(Order(1), **delivery)
+    with pytest.raises(OptionError, match=f"dispatch of Order: .*{name}"):
+        asyncio.run(app.adispatch(Order(1), **delivery))
 
 
 def test_a_delivery_that_is_not_known_is_refused_with_those_that_are(app):
