@@ -17,6 +17,8 @@ _SPAN = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 _HASHED = re.compile(r"h(?:\((\d{1,3})-(\d{1,3})\))?(?:/(\d{1,3}))?", re.IGNORECASE)
 _WITH_H = re.compile(r"(?:^|[\s,])h", re.IGNORECASE)
 # The values of each field, seconds first; the days of H end before February does.
+_ONE_VALUE = re.compile(r"0*(\w+)-0*\1(?:/\d+)?", re.IGNORECASE)
+_DAYS = ((2, "1-31"), (4, "0-6"))  # the fields of a crontab that name days, with all their values
 _RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 _H_ENDS = (59, 59, 23, 28, 12, 6)
 
@@ -55,6 +57,33 @@ def resolve(cron: str, seed: str) -> str:
     if first not in {0, 1}:
         return cron
     return " ".join(_resolved_field(field, number, seed) for number, field in enumerate(fields, first))
+
+
+def read_as_crontab(fields: str) -> tuple[str, bool]:
+    """Return five fields as croniter reads them right, and whether one of two day fields is enough for a day to fit.
+
+    It is when both say which days. A field that begins with `*` does not, also not as `*/2`: then both must fit
+    (crontab(5); `DOM_STAR` and `DOW_STAR` in entry.c of Vixie's cron, which looks at the first character). A `*`
+    further back names all days. `5-5` is 5, which croniter takes for the whole field.
+    """
+    written = fields.split()
+    if len(written) != 5:
+        return fields, True
+    read = [",".join(_one_value(part) for part in field.split(",")) for field in written]
+    is_enough = True
+    for number, every in _DAYS:
+        first, *others = read[number].split(",")
+        if first[:1] in {"*", "?"}:
+            is_enough = False
+            read[number] = "*" if "*" in others else read[number]
+        else:
+            read[number] = ",".join([first, *(every + one[1:] if one[:1] == "*" else one for one in others)])
+    return " ".join(read), is_enough
+
+
+def _one_value(part: str) -> str:
+    found = _ONE_VALUE.fullmatch(part)
+    return found[1] if found else part
 
 
 def _resolved_field(field: str, number: int, seed: str) -> str:

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 from croniter import CroniterBadDateError, croniter
 
 from cronq.errors import UsageError
-from cronq.schedules.expression import every_s, split
+from cronq.schedules.expression import every_s, read_as_crontab, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +91,9 @@ class _Matcher:
             raise self._error(f"must be {WANTS}")
         if _RANDOM.search(fields):
             raise self._error("R would move with every look: H is a value that stays")
+        read, is_either_enough = read_as_crontab(fields)
         try:
-            self._croniter = croniter(fields, datetime(2000, 1, 1))
+            self._croniter = croniter(read, datetime(2000, 1, 1), day_or=is_either_enough)
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise self._error(f"is no cron expression: {error}") from None
         self.expanded: list[list[Any]] = self._croniter.expanded

@@ -372,3 +372,55 @@ def test_an_unknown_policy_for_missed_runs_is_refused():
 )
 def test_what_crontabs_have_is_accepted(cron):
     assert validated(made(cron)).cron == cron
+
+
+MONTH = range(1, 32)  # January 2025 begins on a Wednesday
+MONDAYS, SUNDAYS = {6, 13, 20, 27}, {5, 12, 19, 26}
+
+
+@pytest.mark.parametrize(
+    ("days", "right"),
+    [
+        ("13 * 5", {3, 10, 13, 17, 24, 31}),  # both say which: either is enough
+        ("*/2 * 1", {13, 27}),  # one that begins with * says nothing by itself: both must fit
+        ("*/1 * 1", MONDAYS),
+        ("1-31 * 1", set(MONTH)),
+        ("1-31/2 * 1", {*range(1, 32, 2), *MONDAYS}),
+        ("1-7 * */7", {5}),
+        ("1-7 * */2", {2, 4, 5, 7}),
+        ("*,13 * 1", MONDAYS),
+        ("13,* * 1", set(MONTH)),
+        ("13,*/10 * 1", {13, 1, 11, 21, 31, *MONDAYS}),
+        ("13 * *,1", {13}),
+        ("13 * 1,*", set(MONTH)),
+        ("13 * 1,*/6", {13, 4, 11, 18, 25, *MONDAYS, *SUNDAYS}),
+        ("? * 1", MONDAYS),
+        ("13 * ?", {13}),
+        ("* * 7", SUNDAYS),
+        ("* * 0", SUNDAYS),
+        ("* * 7-7", SUNDAYS),
+        ("* * SUN", SUNDAYS),
+        ("* * mon-Mon", MONDAYS),
+        ("* * 1-1/2", MONDAYS),
+        ("* * 5-7", {3, 4, 5, 10, 11, 12, 17, 18, 19, 24, 25, 26, 31}),
+        ("* * 1-7/6", MONDAYS | SUNDAYS),
+        ("* * 0-7", set(MONTH)),
+        ("5-5 * *", {5}),
+        ("05-5 * *", {5}),
+        ("5-5 jan-JAN *", {5}),
+        ("6 1-1 *", {6}),
+    ],
+)
+def test_the_days_are_those_of_a_crontab(days, right):
+    assert {one.day for one in runs(f"0 0 {days}", "UTC", datetime(2025, 1, 1), 31)} == right
+
+
+def test_a_range_of_one_value_is_that_value_also_among_minutes_hours_and_seconds():
+    found = runs("30-30 10-10 6-6 * * *", "UTC", datetime(2025, 1, 1))
+    assert [one.time().isoformat() for one in found] == ["06:10:30"]
+    assert found == runs("30 10 6 * * *", "UTC", datetime(2025, 1, 1))
+
+
+def test_the_days_stay_those_of_a_crontab_where_the_clocks_change():
+    found = runs("30 2 */2 * sun", "Europe/Berlin", datetime(2026, 3, 1), 62)
+    assert [one.day for one in found] == [1, 15, 29, 5, 19]
