@@ -121,7 +121,9 @@ def _crontab(settings: Settings) -> Iterator[Finding]:
 
 def _wrong_jobs(ours: Sequence[Job], config: str) -> Iterator[Finding]:
     if len(ours) > 1:
-        yield Warned(f"crontab: {len(ours)} lines tick {config}: `cronq crontab install` leaves one")
+        others = ", ".join(str(job.number) for job in ours if not job.is_alone)
+        cure = f"take the tick out of line {others}, which runs something else, too" if others else ""
+        yield Warned(f"crontab: {len(ours)} lines tick {config}: {cure or '`cronq crontab install` leaves one'}")
     for job in ours:
         if not os.path.isabs(job.program):
             yield Warned(f"crontab: line {job.number} calls {job.program!r}: cron's PATH has only /usr/bin and /bin")

@@ -26,8 +26,8 @@ SEEN_BY_CRON = {"CRONQ_ENV", "CRONQ_CONFIG"}  # one goes into the line, the othe
 def command(context: click.Context, action: str, every: int, with_flock: bool) -> int:
     """Print, install or remove the crontab line of this configuration.
 
-    No other line of the crontab is touched. Where there is no `crontab` program, paste the line into the panel of
-    your host.
+    No other line of the crontab is touched, nor one that runs something else as well. Where there is no `crontab`
+    program, paste the line into the panel of your host.
 
     Example: cronq crontab install --every 5
     """
@@ -52,13 +52,28 @@ def _install(settings: Settings, line: str) -> int:
         raise crontab.CrontabError(f"{error}\n{by_hand}") from error
     say("installed:" if changed else "already there:")
     say(line)
+    _say_what_was_left(settings)
     return 0
 
 
 def _remove(settings: Settings) -> int:
     changed = crontab.change(settings, lambda text: cronline.removed(text, str(settings.path)))
-    say(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")
-    return 0
+    is_left = _say_what_was_left(settings)
+    if changed or not is_left:
+        say(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")
+    return 1 if is_left else 0
+
+
+def _say_what_was_left(settings: Settings) -> bool:
+    """Name the lines that tick as well and run something else: whoever wrote them knows what is to stay of them."""
+    numbers = cronline.shared(crontab.read(), str(settings.path))
+    for number in numbers:
+        say(
+            f"note: line {number} of the crontab runs `cronq tick` beside another command, so it was left as it is: "
+            f"take the tick out of it by `crontab -e`",
+            err=True,
+        )
+    return bool(numbers)
 
 
 def _say_what_cron_will_not_see() -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from cronq.cli.shell_line import commands_of, runs_nothing_by_itself, substitutes, words_of
 from cronq.errors import UsageError
 from cronq.namedtuple import NamedTuple
 
@@ -23,11 +24,15 @@ _BACKSLASH_BEFORE = re.compile(r"\\(?=[\\%])")
 
 
 class Job(NamedTuple):
-    """A crontab line that calls `cronq tick`: the program as written, and the --config it names, if any."""
+    """A crontab line that calls `cronq tick`: the program as written, and the --config it names, if any.
+
+    `is_alone`: it runs nothing else, so that nothing is lost with it.
+    """
 
     number: int
     program: str
     config: str | None
+    is_alone: bool = True
 
     def ticks(self, config: str) -> bool:
         """Tell whether it is for this configuration file, also when either path goes through a symbolic link."""
@@ -48,14 +53,13 @@ def line_for(command: Sequence[str], every: int = 1, assignments: Sequence[str] 
 
 def jobs(crontab: str) -> list[Job]:
     """Return the lines of a crontab that call `cronq tick`, by line number from 1."""
-    found = (_job(number, line) for number, line in enumerate(crontab.split("\n"), 1))
-    return [job for job in found if job is not None]
+    return [job for number, line in enumerate(crontab.split("\n"), 1) for job in _jobs(number, line)]
 
 
 def installed(crontab: str, line: str, config: str) -> str:
     """Return the crontab with `line` in place of what ticked this configuration before; all else byte for byte."""
     lines = _lines(crontab)
-    ours = {job.number - 1 for job in jobs(crontab) if job.ticks(config)}
+    ours = _replaceable(crontab, config)
     if not ours:
         return _text([*lines, line])
     first = min(ours)
@@ -63,9 +67,18 @@ def installed(crontab: str, line: str, config: str) -> str:
 
 
 def removed(crontab: str, config: str) -> str:
-    """Return the crontab without the lines that tick this configuration."""
-    ours = {job.number - 1 for job in jobs(crontab) if job.ticks(config)}
+    """Return the crontab without the lines that tick this configuration and do nothing else."""
+    ours = _replaceable(crontab, config)
     return _text([line for number, line in enumerate(_lines(crontab)) if number not in ours]) if ours else crontab
+
+
+def shared(crontab: str, config: str) -> list[int]:
+    """Return the numbers of the lines that tick this configuration and run something else as well: left alone."""
+    return [job.number for job in jobs(crontab) if job.ticks(config) and not job.is_alone]
+
+
+def _replaceable(crontab: str, config: str) -> set[int]:
+    return {job.number - 1 for job in jobs(crontab) if job.ticks(config) and job.is_alone}
 
 
 def _lines(crontab: str) -> list[str]:
@@ -78,16 +91,19 @@ def _text(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _job(number: int, line: str) -> Job | None:
+def _jobs(number: int, line: str) -> list[Job]:
+    """Return what a line ticks; each configuration once."""
     schedule = _SCHEDULE.match(line)
     if schedule is None:
-        return None
-    words = _words(_as_cron_runs(schedule["command"]))
-    for place, word in enumerate(words):
-        program, rest = _program(words, place, word)
-        if program is not None and "tick" in rest:
-            return Job(number, program, _config(rest))
-    return None
+        return []
+    commands = commands_of(_as_cron_runs(schedule["command"]))
+    calls = [_call(words_of(command)) for command in commands]
+    found = {call.config: call for call in calls if call is not None}
+    is_alone = len(found) == 1 and all(
+        not substitutes(command) and (runs_nothing_by_itself(words_of(command)) if call is None else call.is_plain)
+        for command, call in zip(commands, calls, strict=True)
+    )
+    return [Job(number, call.program, call.config, is_alone) for call in found.values()]
 
 
 def _as_cron_runs(command: str) -> str:
@@ -95,19 +111,34 @@ def _as_cron_runs(command: str) -> str:
     return _ESCAPED.sub(r"\1", _COMMAND.match(command)[0])  # type: ignore[index]
 
 
-def _program(words: Sequence[str], place: int, word: str) -> tuple[str | None, Sequence[str]]:
-    if word == "-m" and words[place + 1 : place + 2] == ["cronq"] and place:
-        return words[place - 1], words[place + 2 :]
-    if os.path.basename(word) == "cronq" and words[place - 1 : place] != ["-m"]:
-        return word, words[place + 1 :]
-    return None, ()
+class _Call(NamedTuple):
+    """A call of `cronq tick`. `is_plain`: what stands before it only says how it is run."""
+
+    program: str
+    config: str | None
+    is_plain: bool
 
 
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:  # a stray quote: cron would run it all the same, and sh complain
-        return command.split()
+def _call(words: Sequence[str]) -> _Call | None:
+    for place, word in enumerate(words):
+        if word == "-m" and words[place + 1 : place + 2] == ["cronq"] and place:
+            before, program, rest = words[: place - 1], words[place - 1], words[place + 2 :]
+        elif os.path.basename(word) == "cronq" and words[place - 1 : place] != ["-m"]:
+            before, program, rest = words[:place], word, words[place + 1 :]
+        else:
+            continue
+        if _subcommand(rest) == "tick":
+            return _Call(program, _config(rest), not before or runs_nothing_by_itself(before))
+    return None
+
+
+def _subcommand(words: Sequence[str]) -> str | None:
+    is_value = False
+    for word in words:
+        if not is_value and not word.startswith("-"):
+            return word
+        is_value = word == "--config"
+    return None
 
 
 def _config(words: Sequence[str]) -> str | None:

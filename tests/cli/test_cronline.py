@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cronq.cli.cronline import installed, jobs, line_for, removed
+from cronq.cli.cronline import installed, jobs, line_for, removed, shared
 from cronq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -140,3 +140,64 @@ def test_remove_takes_only_the_line_of_this_configuration() -> None:
 
 def test_remove_without_a_line_changes_nothing() -> None:
     assert removed("@daily x", CONFIG) == "@daily x"
+
+
+TICK = f"/home/ada/venv/bin/cronq tick --config {CONFIG}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"/usr/bin/php /home/ada/artisan schedule:run; {TICK}",
+        f"{TICK}; /home/ada/backup.sh",
+        f"{TICK};/home/ada/backup.sh",
+        f"/home/ada/backup.sh && {TICK}",
+        f"{TICK} || mail -s 'no tick' ada",
+        f"{TICK} 2>&1 | logger -t cronq",
+        f"/home/ada/daemon & {TICK}",
+        f"(/home/ada/backup.sh; {TICK})",
+        f"cd /srv && ./backup.sh && {TICK}",
+        f'sleep "$(/home/ada/pause)"; {TICK}',
+        f"sleep `/home/ada/pause`; {TICK}",
+        f"/home/ada/monitor --exec {TICK}",
+        f"{TICK}; /home/ada/venv/bin/cronq tick --config /home/ada/blog/cronq.toml",
+        f"{TICK}; /home/ada/venv/bin/cronq consume --config {CONFIG}",
+    ],
+)
+def test_a_line_that_runs_something_else_too_is_left_byte_for_byte(command: str) -> None:
+    before = f"@daily x\n* * * * * {command}\n"
+    assert shared(before, CONFIG) == [2]
+    assert removed(before, CONFIG) == before
+    once = installed(before, LINE, CONFIG)
+    assert once == f"{before}{LINE}\n"
+    assert installed(once, LINE, CONFIG) == once
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"cd /home/ada/shop && . ./env; {TICK} >/dev/null 2>&1",
+        f"[ -x /home/ada/venv/bin/cronq ] || exit 0; nice -n 10 flock -n /tmp/lock {TICK} &",
+        f"{TICK}; sleep 30; {TICK}",
+        f"cd '/srv/a;b & c' && {TICK} &>/dev/null",
+        f"A=b {TICK} || true",
+        f"{TICK} # and; nothing | else",
+        f"{TICK} % /home/ada/backup.sh",
+        line_for(["/opt/a;b`c`$(d)/cronq", "tick", "--config", CONFIG]).removeprefix("* * * * * "),
+    ],
+)
+def test_a_line_that_only_ticks_is_replaced_whatever_stands_around_the_tick(command: str) -> None:
+    before = f"* * * * * {command}\n"
+    assert (shared(before, CONFIG), installed(before, LINE, CONFIG), removed(before, CONFIG)) == ([], f"{LINE}\n", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"cronq consume tick --config {CONFIG}",
+        f"cronq stop --config {CONFIG} # then cronq tick --config {CONFIG}",
+        f"/home/ada/backup.sh # {TICK}",
+    ],
+)
+def test_a_line_that_only_mentions_a_tick_is_none(command: str) -> None:
+    assert jobs(f"* * * * * {command}") == []

@@ -106,6 +106,17 @@ def test_remove_without_a_line_says_so(shop: Shell) -> None:
     assert "no line" in shop.says("crontab", "remove")
 
 
+def test_a_line_that_runs_another_command_too_is_kept_and_named(shop: Shell) -> None:
+    other = f"*/5 * * * * /usr/bin/php /home/ada/artisan schedule:run; {our_line(shop).split(' ', 5)[5]}\n"
+    shop.table.write_text(other)
+    assert "line 1 of the crontab" in shop.says("crontab", "install")
+    assert shop.table.read_text() == f"{other}{our_line(shop)}\n"
+    assert "take the tick out of line 1" in shop.says("check")
+    text = shop.says("crontab", "remove", code=1)
+    assert ("removed the line" in text, "line 1 of the crontab" in text, shop.table.read_text()) == (True, True, other)
+    assert "no line" not in shop.says("crontab", "remove", code=1)
+
+
 @pytest.mark.parametrize("said", ["you are not allowed to use this program", "/var/spool: Input/output error", ""])
 def test_a_crontab_that_cannot_be_read_is_never_written(shop: Shell, said: str) -> None:
     shop.table.write_bytes(OTHERS)
