@@ -18,7 +18,12 @@ def emit(name: str, **facts: object) -> None:
     for listener in listeners:
         try:
             listener(name, facts)
-        except Exception as error:  # a listener is somebody else's code: its fault must not lose a message
+        except BaseException as error:  # a listener is somebody else's code: its fault must not lose a message
+            if not isinstance(error, Exception):
+                from cronq.interruptions import is_interruption
+
+                if is_interruption(error):
+                    raise
             from contextlib import suppress
 
             from cronq.escape import escaped

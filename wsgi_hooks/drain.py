@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from cronq import events
 from cronq.host.log import EventLog
+from cronq.interruptions import is_interruption
 from cronq.runtime.inline_drain import has_work, is_held, work
 from cronq.supervisor import slots
 from cronq.supervisor.inline_decision import Facts, decide
 from wsgi_hooks.servers import server_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cronq.app import App
 
@@ -24,19 +25,19 @@ def drain_after(
     environ: Mapping[str, Any],
     headers: Mapping[str, str],
     *,
-    is_page_view: bool,
+    is_page_view: Callable[[], bool],
     enqueued: int,
     elapsed_s: float,
 ) -> None:
     """Work on the inline queues as far as it is this process's turn. Errors go to the event log, never further."""
-    _listen(app)
     try:
+        _listen(app)
         server = server_of(environ)
         app.state.prepare()
         facts = Facts(
             is_attended=False,
             is_held=is_held(app),
-            is_page_view=is_page_view,
+            is_page_view=is_page_view(),
             enqueued=enqueued,
             elapsed_s=elapsed_s,
             answers_early=server.answers_early(environ, headers),
@@ -52,7 +53,9 @@ def drain_after(
             work(app, slot, decision)
         finally:
             slot.leave("the request is over")
-    except Exception as error:  # the visitor has an answer already; whatever fails here is for the log
+    except BaseException as error:  # the visitor has an answer already; whatever fails here is for the log
+        if is_interruption(error):  # the server ends its worker
+            raise
         events.emit("trouble", error=error)
 
 

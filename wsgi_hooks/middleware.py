@@ -100,7 +100,7 @@ class CronqMiddleware:
             self._app,
             environ,
             headers,
-            is_page_view=self._page_view(environ, headers),
+            is_page_view=partial(self._page_view, environ, headers),
             enqueued=len(request.messages),
             elapsed_s=time.monotonic() - began,
         )

@@ -324,7 +324,7 @@ class App:
         from cronq.app.immediate import run_here
         from cronq.consumer.runner import Runner
 
-        runner = Runner(self.runner_tasks(), self.clock, survives=())
+        runner = Runner(self.runner_tasks(), self.clock, passes=lambda error: True)
         try:
             run_here(runner, transport, self.settings.failures_keep_s, self.enqueuer.announce)
         finally:

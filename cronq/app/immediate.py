@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cronq.consumer.outcomes import cause_of, concluded
 from cronq.consumer.post import NoPost
 from cronq.events import emit
+from cronq.interruptions import is_interruption
 from cronq.messages.message import Fail, Release
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ def run_here(runner: Runner, transport: SyncTransport, failures_keep_s: float, a
     There is no second attempt. When all has run, failure callbacks included, the first exception of a task reaches the
     caller, as that of a plain call would.
     """
-    errors = []
+    errors: list[BaseException] = []
     while (message := transport.take(NoPost.holder)) is not None:
         try:
             outcome = _attempt(runner, transport, message, announce)
             transport.exchange(NoPost.holder, [outcome], None)
             _announce_following(outcome, announce)
-        except Exception as error:  # the others have not failed: it is raised when they have run
+        except BaseException as error:  # the others have not failed: it is raised when they have run
+            if is_interruption(error):
+                raise
             errors.append(error)
     transport.prune(failures_keep_s, PRUNED_AT_ONCE)
     if errors:

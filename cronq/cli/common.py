@@ -78,7 +78,11 @@ def app_of(settings: Settings) -> App:
             return load_app(settings)
     except CronqError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        from cronq.interruptions import is_interruption
+
+        if is_interruption(error):
+            raise
         said = escaped(f"{type(error).__name__}: {error}{_place(error)}")
         raise ConfigError(f"{settings.path}: app = {settings.app!r}: importing it failed: {said}") from error
 

@@ -1,4 +1,4 @@
-"""The commands in one line of /bin/sh, as far as a crontab needs it: which there are, and which do nothing by themselves.
+"""The commands in one line of /bin/sh, as far as a crontab needs them: which there are, and which only set the stage.
 
 In doubt a command counts as one that does something: it is somebody's, and must not be lost.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cronq.events import emit
+from cronq.interruptions import is_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,5 +18,7 @@ def call(kind: str, hooks: Sequence[Hook]) -> None:
     for hook in hooks:
         try:
             hook()
-        except Exception as error:  # the message is done; a fault in what comes after must not undo that
+        except BaseException as error:  # the message is done; a fault in what comes after must not undo that
+            if is_interruption(error):
+                raise
             emit("hook_failed", kind=kind, hook=getattr(hook, "__qualname__", repr(hook)), error=error)

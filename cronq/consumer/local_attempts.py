@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class LocalAttempts:
     """Makes attempts in this process.
 
-    `survives` are the exceptions of a task that are its own failure; others pass. `ends_at` is when the process means
-    to leave (monotonic seconds). A task is told to stop when `should_stop` says so, or when it is about to be late.
+    What a task raises is its own failure, unless it `passes`. `ends_at` is when the process means to leave (monotonic
+    seconds). A task is told to stop when `should_stop` says so, or when it is about to be late.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class LocalAttempts:
         tasks: Tasks,
         clock: Clock,
         timer: Timer,
-        survives: tuple[type[BaseException], ...],
+        passes: Callable[[BaseException], bool],
         ends_at: float | None,
         should_stop: Callable[[], bool],
     ) -> None:
         self._tasks = tasks
         self._clock = clock
         self.timer = timer
-        self._survives = survives
+        self._passes = passes
         self._ends_at = ends_at
         self._stop_at = None if ends_at is None else last_look(ends_at, clock.monotonic())
         self.should_stop = should_stop
@@ -65,7 +65,9 @@ class LocalAttempts:
                 value = self._call(message, runnable)
             finally:
                 self.timer.stop()
-        except self._survives as error:
+        except BaseException as error:
+            if self._passes(error):
+                raise
             cause = cause_of(error, self._clock.monotonic() - began)._replace(peak_mb=peak_mb())
             return self.failed(message, runnable.task, error, cause), error
         else:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cronq.errors import UsageError
 from cronq.events import emit
+from cronq.interruptions import is_interruption
 from cronq.messages.attempts import Cause
-from cronq.messages.message import Ack, Continue, Fail, Message, Release
+from cronq.messages.message import UNLIMITED, Ack, Continue, Fail, Message, Release
 from cronq.tasks.retry import Again
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def succeeded(ack: Ack, task: Task[..., Any], value: object, held: Sequence[Mess
     if ack.keep_s or message.follow or message.group_id:
         try:
             ack = ack._replace(result=task.codec.encode_result(value))
-        except Exception as error:  # whatever the project's types raise
+        except BaseException as error:  # whatever the project's types raise
+            if is_interruption(error):
+                raise
             if _next_takes_result(message):
                 return gave_up(message, f"the next step takes the result, which cannot be written as JSON: {error}")
             emit("result_not_kept", message=message, error=str(error))
@@ -61,10 +64,13 @@ def gave_up(message: Message, text: str) -> Fail:
     return concluded(Fail(message, text, cause_of(UsageError(text))))
 
 
-def interrupted(message: Message, error: BaseException) -> Release:
-    """Return the end of an attempt whose process was told to end: the message goes back."""
+def interrupted(message: Message, error: BaseException) -> Release | Fail:
+    """Return the end of an attempt whose process was told to end: the message goes back, if it may run again."""
     said = f"interrupted by {type(error).__name__}"
-    return Release(message, error=said, cause=Cause(type(error).__name__, said))
+    cause = Cause(type(error).__name__, said)
+    if message.max_attempts != UNLIMITED and message.attempt >= message.max_attempts:
+        return concluded(Fail(message, said, cause))
+    return Release(message, error=said, cause=cause)
 
 
 def concluded(outcome: Concluded, held: Sequence[Message] = (), now: float = 0.0) -> Concluded:
@@ -103,7 +109,7 @@ def cause_of(error: BaseException, took_s: float | None = None) -> Cause:
     """Return an exception in the parts that are stored; its own code, which makes its text, may fail again."""
     try:
         text = str(error)
-    except Exception as another:
+    except BaseException as another:  # which says no more than that
         text = f"its text cannot be had: {type(another).__name__}"
     return Cause(type(error).__name__, _storable(text[:_ERROR_LENGTH]), took_s)
 

@@ -10,9 +10,10 @@ from cronq.consumer.local_attempts import LocalAttempts
 from cronq.consumer.outcomes import cause_of, concluded
 from cronq.consumer.runnable import Runnable
 from cronq.consumer.stops import Stops
-from cronq.errors import BodyError, TaskStopped, TaskTimeout, UnknownTaskError, UsageError
+from cronq.errors import BodyError, UnknownTaskError, UsageError
 from cronq.events import emit
 from cronq.host.process import peak_mb
+from cronq.interruptions import is_interruption
 from cronq.messages.attempts import EXPIRED, TIMED_OUT, Cause
 from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
 from cronq.transports.verdict import stopped
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 class Runner:
     """Runs messages and says how they ended.
 
-    `survives` are the exceptions of a task that are its own failure. A consumer survives `sys.exit()`; inside a web
-    server SystemExit is how the server ends its worker, and must pass. `ends_at` is when the process means to leave.
+    Whatever a task raises is its own failure, unless it `passes`: by default what ends the process (a web server's, a
+    test's). In a consumer's own process nothing does: the signals that end it are only noted. `ends_at` is when the
+    process means to leave.
     """
 
     def __init__(
@@ -42,14 +44,15 @@ class Runner:
         tasks: Tasks,
         clock: Clock,
         timer: Timer | None = None,
-        survives: tuple[type[BaseException], ...] = (Exception, TaskTimeout, TaskStopped, SystemExit),
+        passes: Callable[[BaseException], bool] = is_interruption,
         ends_at: float | None = None,
         stops: Stops | None = None,
     ) -> None:
         self._tasks = tasks
         self._clock = clock
+        self._passes = passes
         self._stops = stops or Stops(clock)
-        self._local = LocalAttempts(tasks, clock, timer or NoTimer(), survives, ends_at, self._stops.task_asks)
+        self._local = LocalAttempts(tasks, clock, timer or NoTimer(), passes, ends_at, self._stops.task_asks)
         self._isolated: IsolatedAttempts | None = None
         self._leftovers: Leftovers | None = None
 
@@ -77,6 +80,13 @@ class Runner:
             args, kwargs = task.codec.decode(self._body(message))
         except (UnknownTaskError, BodyError, UsageError) as error:
             return concluded(Fail(message, str(error), cause_of(error)))
+        except Exception:  # the transport's, which the consumer bears
+            raise
+        except BaseException as error:  # of a type of the project's, while it was made
+            if self._passes(error):
+                raise
+            cause = cause_of(error)
+            return concluded(Fail(message, f"{cause.error_class}: {cause.text}", cause))
         confinement = self._tasks.confinement(task, message.queue) if self._isolated else None
         run = self._local.awaiting(task.run) if task.is_coroutine else task.run
         return Runnable(task, args, kwargs, self._tasks.timeout_s(task, message.queue), run, confinement)

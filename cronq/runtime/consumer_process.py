@@ -20,6 +20,7 @@ from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
+from cronq.interruptions import is_interruption
 from cronq.namedtuple import NamedTuple
 from cronq.runtime.app_loader import load_app
 from cronq.supervisor import backoff, interval, overdue_list, seats, slots
@@ -185,7 +186,9 @@ def import_app(site: Site, slot: Slot | None) -> App | None:
     except CronqError as error:
         reason = str(error)
         _print(f"cronq: {reason}")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interruption(error):
+            raise
         import traceback
 
         _print(traceback.format_exc().rstrip("\n"))
@@ -221,7 +224,9 @@ def _register_schedules(app: App) -> None:
     """Tell the tick what recurs, before a successor takes over. What is wrong with that keeps nobody from consuming."""
     try:
         app.declarations.register()
-    except Exception as error:  # arguments are encoded by the project's own types
+    except BaseException as error:  # arguments are encoded by the project's own types
+        if is_interruption(error):
+            raise
         emit("trouble", error=error)
 
 

@@ -81,7 +81,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         followed=app.enqueuer.announce,
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
-    runner = Runner(app.runner_tasks(isolated=group.isolated), clock, alarm, ends_at=shift.deadline, stops=stops)
+    runner = Runner(app.runner_tasks(isolated=group.isolated), clock, alarm, _nothing, shift.deadline, stops)
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())
     consumer = Consumer(app.transport, runner, duty, slot, conditions)
@@ -92,6 +92,11 @@ def stops_of(app: App, holder: str, is_leaving: Callable[[], bool] = lambda: Fal
     """Return what knows which of a holder's messages somebody wants stopped."""
     transport = app.transport
     return Stops(app.clock, lambda: transport.asked_to_stop(holder), transport.is_busy, is_leaving)
+
+
+def _nothing(error: BaseException) -> bool:
+    """Say which exceptions of a task end its consumer: the signals that do raise none."""
+    return False
 
 
 def _each(*listeners: Callable[[bool], None]) -> Callable[[bool], None]:

@@ -14,7 +14,7 @@ from cronq.consumer.loop import Conditions, Consumer, Duty
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
-from cronq.errors import ConfigError, TaskStopped, TaskTimeout
+from cronq.errors import ConfigError
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cronq.tasks.task import Task
 
 TICKS_ARE_GONE_S = 2 * 3600.0  # longer than any host's cron takes
-_SURVIVES = (Exception, TaskTimeout, TaskStopped)  # SystemExit is how a web server ends its worker
 
 
 def is_held(app: App) -> bool:
@@ -102,7 +101,7 @@ class _Drain:
 
     def _runner(self, deadline: float) -> Runner:
         stops = stops_of(self._app, self._slot.holder)
-        return Runner(self._app.runner_tasks(), self._app.clock, survives=_SURVIVES, ends_at=deadline, stops=stops)
+        return Runner(self._app.runner_tasks(), self._app.clock, ends_at=deadline, stops=stops)
 
     def _consumer(self, runner: Runner, deadline: float, left_s: float) -> Consumer:
         app, inline = self._app, self._app.settings.inline

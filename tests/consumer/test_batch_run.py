@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import signal
+
 import pytest
 
 from cronq import (
     PartlyFailed,
+    Retry,
 )
 from cronq.config.settings import Queue
 from cronq.consumer.leftovers import Leftovers
@@ -64,11 +68,19 @@ def test_a_running_batch_cannot_be_shared(crew, batch):
 
 
 def test_an_interrupted_batch_is_given_back(crew, batch):
-    batch.raises(KeyboardInterrupt())
+    batch.inside = lambda items: signal.raise_signal(signal.SIGINT)
     batch.send(1, 2, 3)
     with pytest.raises(KeyboardInterrupt):
         crew.consumer.run()
     assert waiting(crew) == [(1, 0)] * 3
+
+
+def test_what_is_no_exception_fails_the_messages_of_a_batch_like_any_other_error(crew):
+    batch = Batch(crew, retry=Retry(max_attempts=1))
+    batch.raises(asyncio.CancelledError())
+    batch.send(1, 2, 3)
+    crew.step(2)
+    assert [one.error_class for one in crew.transport.browse(State.FAILED)] == ["CancelledError"] * 3
 
 
 def test_a_full_disk_keeps_the_ends_of_a_batch(crew, batch):

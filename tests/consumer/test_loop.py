@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+import signal
+
 import pytest
 
+from cronq import Retry
 from cronq.errors import GiveUp, RetryLater, TransportError
 from cronq.messages.message import State
 from tests.consumer.crew import Crew, attempts, pressure
@@ -257,7 +261,7 @@ def test_it_leaves_when_all_is_empty_if_it_is_meant_to():
 
 def test_an_interrupt_gives_the_message_back_counted_and_passes(batching):
     def interrupted():
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     batching.task(interrupted).enqueue()
     batching.task().enqueue(1)
@@ -268,12 +272,32 @@ def test_an_interrupt_gives_the_message_back_counted_and_passes(batching):
 
 def test_an_interrupt_is_told_as_the_reason(crew):
     def interrupted():
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     ref = crew.task(interrupted).enqueue()
     with pytest.raises(KeyboardInterrupt):
         crew.consumer.run()
     assert ref.error == "interrupted by KeyboardInterrupt"
+
+
+def test_the_last_attempt_that_is_interrupted_goes_to_the_failure_queue(crew):
+    def interrupted():
+        signal.raise_signal(signal.SIGINT)
+
+    ref = crew.task(interrupted, retry=Retry(max_attempts=1)).enqueue()
+    with pytest.raises(KeyboardInterrupt):
+        crew.consumer.run()
+    assert (ref.status, ref.error) == (State.FAILED, "interrupted by KeyboardInterrupt")
+
+
+def test_what_is_no_exception_does_not_keep_others_from_being_run(batching):
+    def cancelled():
+        raise asyncio.CancelledError
+
+    batching.task(cancelled, retry=Retry(max_attempts=1)).enqueue()
+    batching.task().enqueue(1)
+    batching.step(3)
+    assert (batching.ran, [counts.failed for counts in batching.transport.counts()]) == ([1], [1])
 
 
 # idling

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import threading
 from dataclasses import dataclass
 from datetime import date
@@ -218,13 +220,22 @@ def test_what_enqueues_itself_for_ever_is_told(shop, box):
 
 def test_an_interrupt_passes_and_leaves_the_message_waiting(shop, box):
     def interrupt() -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     task = shop.app.task(name="shop.interrupt")(interrupt)
     task.enqueue()
     with pytest.raises(KeyboardInterrupt):
         box.run_all()
     assert len(box.waiting) == 1
+
+
+def test_what_is_no_exception_is_a_failure_of_its_task(shop, box):
+    def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    shop.app.task(name="shop.cancelled")(cancelled).enqueue()
+    box.run_all(raises=False)
+    assert [type(one.error) for one in box.failed] == [asyncio.CancelledError]
 
 
 def test_an_outbox_in_a_test_is_an_outbox(shop, box):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -43,6 +44,16 @@ def test_an_exception_reaches_the_caller_at_the_first_attempt(app, done):
         task.enqueue()
     assert done == [1]
     assert [one.error_class for one in app.transport.browse(State.FAILED)] == ["OSError"]
+
+
+def test_what_is_no_exception_reaches_the_caller_when_all_have_run(app, note, done):
+    def cancelled() -> None:
+        note.using(immediately=True).enqueue("after")
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        app.task(name="shop.cancelled")(cancelled).enqueue()
+    assert (done, [one.error_class for one in app.transport.browse(State.FAILED)]) == (["after"], ["CancelledError"])
 
 
 def test_a_failed_message_is_not_run_again_by_the_next(app, note, done):

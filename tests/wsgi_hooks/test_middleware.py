@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
 import os
+import signal
 import time
 
 import pytest
 
-from cronq import App
+from cronq import App, Retry
 from cronq.config import load
 from cronq.errors import TransportError
 from cronq.messages.message import State
@@ -325,12 +327,41 @@ def test_only_one_request_at_a_time_works_inline(app, ran):
 def test_system_exit_of_the_server_passes_and_the_message_comes_back(app: App):
     @app.task(name="killed")
     def killed() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    def end_worker(number: int, frame: object) -> None:
         raise SystemExit(1)
 
     task(app, "killed").enqueue()
-    with pytest.raises(SystemExit):
-        request(CronqMiddleware(site(), app))
+    before = signal.signal(signal.SIGTERM, end_worker)
+    try:
+        with pytest.raises(SystemExit):
+            request(CronqMiddleware(site(), app))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert app.transport.depth(["normal"], 5) == 1
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, BaseException])
+def test_what_a_task_raises_never_reaches_the_server(app, ran, kind):
+    @app.task(name="broken", retry=Retry(max_attempts=1))
+    def broken() -> None:
+        raise kind
+
+    task(app, "broken").enqueue()
+    task(app, "note").enqueue("after")
+    request(CronqMiddleware(site(), app))
+    assert (ran, [counts.failed for counts in app.transport.counts()]) == (["after"], [1])
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
+def test_a_page_view_that_raises_does_not_reach_the_server(app, ran, kind):
+    def page_view(environ, headers):
+        raise kind
+
+    task(app, "note").enqueue("a")
+    status, _ = request(CronqMiddleware(site(), app, page_view))[:2]
+    assert (status[:3], ran) == ("200", [])
 
 
 def test_the_servers_file_wrapper_comes_back_untouched_and_the_hook_runs(app, ran):
