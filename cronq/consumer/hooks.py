@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from cronq.consumer.forked_child import leave_at_once
 from cronq.events import emit
 from cronq.interruptions import is_interruption
 
@@ -15,10 +17,15 @@ if TYPE_CHECKING:
 
 def call(kind: str, hooks: Sequence[Hook]) -> None:
     """Call all hooks of one kind, each whatever becomes of the others."""
+    pid = os.getpid()
     for hook in hooks:
         try:
             hook()
         except BaseException as error:  # the message is done; a fault in what comes after must not undo that
+            if os.getpid() != pid:
+                leave_at_once(error)
             if is_interruption(error):
                 raise
             emit("hook_failed", kind=kind, hook=getattr(hook, "__qualname__", repr(hook)), error=error)
+        if os.getpid() != pid:  # forked by the hook, which is its parent's to go on after
+            leave_at_once(None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cronq.consumer import hooks
 from cronq.consumer.alarm import not_interrupted
+from cronq.consumer.forked_child import leave_at_once
 from cronq.consumer.outcomes import cause_of, failed, goes_on, succeeded
 from cronq.consumer.run_times import Durations
 from cronq.consumer.slices import ending_in_time, last_look
@@ -17,7 +19,7 @@ from cronq.tasks.context import Context
 from cronq.tasks.cursor import Later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.consumer.alarm import Timer
@@ -53,11 +55,12 @@ class LocalAttempts:
         self.should_stop = should_stop
         self.durations: Durations = Durations()
         self._may_be_connected = True
+        self._pid = 0
 
     def make(self, message: Message, runnable: Runnable) -> tuple[Outcome, BaseException | None]:
         """Make an attempt; return how it ended, with the exception if it was one."""
         self._may_be_connected = True
-        began = self._clock.monotonic()
+        began, self._pid = self._clock.monotonic(), os.getpid()
         outbox = self._tasks.outbox()  # of what the task enqueues: sent with its ack, dropped if it fails
         try:
             self.timer.start(runnable.timeout_s)
@@ -66,6 +69,8 @@ class LocalAttempts:
             finally:
                 self.timer.stop()
         except BaseException as error:
+            if os.getpid() != self._pid:  # forked by an around
+                leave_at_once(error)
             if self._passes(error):
                 raise
             cause = cause_of(error, self._clock.monotonic() - began)._replace(peak_mb=peak_mb())
@@ -128,13 +133,28 @@ class LocalAttempts:
     def _call(self, message: Message, runnable: Runnable) -> object:
         injected = runnable.task.codec.injects
         if not injected and not self._tasks.arounds:
-            return runnable.run(*runnable.args, **runnable.kwargs)
+            return self._run(runnable, {})
         deadline, stop_at = self._ends(runnable)
         context = Context(message, deadline, ending_in_time(self.should_stop, stop_at, self._clock))
         with ExitStack() as stack:
             for around in self._tasks.arounds:
                 stack.enter_context(around(context))
-            return runnable.run(*runnable.args, **runnable.kwargs, **dict.fromkeys(injected, context))
+            value = self._run(runnable, dict.fromkeys(injected, context))
+        if os.getpid() != self._pid:  # forked by an around
+            leave_at_once(None)
+        return value
+
+    def _run(self, runnable: Runnable, injected: Mapping[str, object]) -> object:
+        """Call the task. A child that it has forked ends here, before it leaves the arounds, which are its parent's."""
+        try:
+            value = runnable.run(*runnable.args, **runnable.kwargs, **injected)
+        except BaseException as error:
+            if os.getpid() != self._pid:
+                leave_at_once(error)
+            raise
+        if os.getpid() != self._pid:
+            leave_at_once(None)
+        return value
 
     def _ends(self, runnable: Runnable) -> tuple[float | None, float | None]:
         """Return the deadline of an attempt, and when its task should stop by itself, in monotonic seconds."""
