@@ -155,7 +155,8 @@ def test_a_child_of_an_isolated_message_writes_no_answer_for_it():
         return "of the parent"
 
     outcome = Cell().run(task, result_ttl_s=60)
-    assert (type(outcome), outcome.result) == (Ack, b'"of the parent"')
+    assert isinstance(outcome, Ack)
+    assert outcome.result == b'"of the parent"'
 
 
 def test_a_child_of_a_batch_settles_none_of_its_messages():

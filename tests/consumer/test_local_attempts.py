@@ -37,9 +37,10 @@ NO_EXCEPTIONS = [asyncio.CancelledError, KeyboardInterrupt, GeneratorExit, Syste
 
 @pytest.mark.parametrize("kind", NO_EXCEPTIONS)
 def test_what_is_no_exception_ends_the_attempt_like_any_other_error(bench, kind):
-    outcome = bench.run(raising(kind("boom")))
+    task = raising(kind("boom"))
+    outcome = bench.run(task)
     assert (type(outcome), outcome.cause.error_class) == (Release, kind.__name__)
-    assert isinstance(bench.run(raising(kind("boom")), attempt=3), Fail)
+    assert isinstance(bench.run(task, attempt=3), Fail)
 
 
 @pytest.mark.parametrize("kind", NO_EXCEPTIONS)
