@@ -12,7 +12,8 @@ from cronq.app.definitions import Definitions
 from cronq.app.enqueuer import Enqueuer
 from cronq.app.followers import Followers
 from cronq.app.project_hooks import ProjectHooks
-from cronq.app.task_factory import Said, batch_task, handler_task, plain_task
+from cronq.app.registration import Registration
+from cronq.app.task_factory import Said
 from cronq.app.timetable import Timetable, made
 from cronq.app.writer import Writer
 from cronq.clock import SystemClock
@@ -71,6 +72,7 @@ class App:
         self.followers: Followers = Followers(self.definitions, self._follower)
         self.writer: Writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
         self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
+        self.registration: Registration = Registration(self.definitions, self.timetable, self.enqueuer)
         if self.settings.webhooks:
             from cronq.app.webhook_task import webhook_task
 
@@ -110,25 +112,12 @@ class App:
     @property
     def task(self) -> TaskDecorator:
         """Make a function a task: `@app.task` or `@app.task(queue="high", timeout_s=30)`. Options: see `Options`."""
-        return TaskDecorator(self._make_task)
-
-    def _make_task(self, function: Callable[..., Any], name: str | None, options: Mapping[str, Any]) -> Task[..., Any]:
-        task = plain_task(function, Said(name, options), self.enqueuer)
-        self.registry.add(task)
-        self.timetable.claim(task)
-        return task
+        return TaskDecorator(self.registration.task)
 
     @property
     def handler(self) -> TaskDecorator:
         """Make a function a handler of the message class that its first parameter is annotated with: `@app.handler`."""
-        return TaskDecorator(self._make_handler)
-
-    def _make_handler(
-        self, function: Callable[..., Any], name: str | None, options: Mapping[str, Any]
-    ) -> Task[..., Any]:
-        task, handled = handler_task(function, Said(name, options), self.settings.routing, self.enqueuer)
-        self.registry.add_handler(handled, task)
-        return task
+        return TaskDecorator(self.registration.handler)
 
     def batch(
         self, /, *, size: int, wait_s: float = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
@@ -140,17 +129,8 @@ class App:
         """
         from cronq.tasks.batch_task import Gather
 
-        def register(function: Callable[Concatenate[list[T], ...], R]) -> BatchTask[T, R]:
-            gather, said = Gather(size, wait_s), Said(name, options)
-            task, handled = batch_task(function, gather, said, self.settings.routing, self.enqueuer)
-            if handled is None:
-                self.registry.add(task)
-            else:
-                self.registry.add_handler(handled, task)
-            self.timetable.claim(task)
-            return task
-
-        return register
+        gather, said = Gather(size, wait_s), Said(name, options)
+        return lambda function: self.registration.batch(function, gather, said)
 
     def cron(
         self,

@@ -109,7 +109,7 @@ def redeclared(old: StoredSchedule | None, new: StoredSchedule, now: float) -> S
     return ran if old.timing != new.timing or old.next_at is None or was_ahead else ran._replace(next_at=old.next_at)
 
 
-def schedule_of(message: Message) -> str | None:
+def schedule_name(message: Message) -> str | None:
     """Return the name of the schedule whose run a message is. Most are none, which costs them one look."""
     return _name_in(message.headers)
 

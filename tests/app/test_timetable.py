@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,14 @@ def tidy(days: int = 1) -> None: ...
 
 
 def report() -> None: ...
+
+
+@dataclass
+class Paid:
+    order: int
+
+
+def thank(paid: Paid) -> None: ...
 
 
 @pytest.fixture
@@ -56,6 +65,16 @@ def test_cron_below_task(app):
     app.task(queue="low", name="shop.tidy")(app.cron("0 3 * * *")(tidy))
     (schedule,) = app.timetable.all()
     assert (schedule.name, schedule.task) == ("shop.tidy", "shop.tidy")
+
+
+def test_cron_below_handler(app):
+    app.handler(app.cron("0 3 * * *", args={"paid": Paid(7)})(thank))
+    (stored,) = app.declarations.entries()
+    assert (stored.refused, spec(stored)["task"], spec(stored)["args"]) == (
+        None,
+        f"{__name__}.thank",
+        {"paid": {"order": 7}},
+    )
 
 
 def test_cron_without_task_is_told(app):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cronq.messages.message import State
-from cronq.schedules.stored import Fired, ended, fired, redeclared, schedule_of
+from cronq.schedules.stored import Fired, ended, fired, redeclared, schedule_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ class MemorySchedules:
 
     def end(self, outcome: Outcome, now: float) -> None:
         """Write down how a run ended, when the message was one."""
-        name = schedule_of(outcome.message)
+        name = schedule_name(outcome.message)
         for key, one in self._all.items():
             if one.name == name:
                 self._all[key] = ended(one, outcome, now)

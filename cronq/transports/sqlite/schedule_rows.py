@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cronq.schedules.stored import Fired, StoredSchedule, ended, fired, redeclared, schedule_of
+from cronq.schedules.stored import Fired, StoredSchedule, ended, fired, redeclared, schedule_name
 from cronq.transports.sqlite.rows import key_of
 
 TYPE_CHECKING = False
@@ -66,7 +66,7 @@ def learn(connection: sqlite3.Connection, one: StoredSchedule, absorbed: Mapping
 
 def end(connection: sqlite3.Connection, outcome: Outcome, now: float) -> None:
     """Write down how a run ended, when the message was one. Others cost no statement."""
-    name = schedule_of(outcome.message)
+    name = schedule_name(outcome.message)
     if name is None:
         return
     for row in connection.execute(_NAMED, (name,)).fetchall():
