@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.app.call_terms import terms_for
 from cronq.errors import CronqError
-from cronq.schedules.spec import followed_by, placed, schedule_of, to_store, under_terms
+from cronq.schedules.spec import delivered_as, followed_by, placed, schedule_of, to_store, under_terms
 from cronq.schedules.stored import CLOCK_WAS_WRONG_S, CODE, CONFIG, RUNTIME, StoredSchedule
 from cronq.supervisor.schedule_runner import declare
 from cronq.tasks.options import NOTHING_ASKED
@@ -75,7 +75,11 @@ class Declarations:
 
         attempts = self._definitions.policy(task, queue).max_attempts
         stored = to_store(source, schedule, json.loads(body), queue, attempts, place)
-        followed = followed_by(stored, self._followers.of(task, queue))
+        options = task.options
+        delivered = delivered_as(
+            stored, {"priority": options.priority, "expires_s": options.expires_s, "headers": options.headers}
+        )
+        followed = followed_by(delivered, self._followers.of(task, queue))
         return followed if terms is None else under_terms(followed, terms)
 
     def _declared(self) -> tuple[tuple[str, Sequence[Schedule]], ...]:

@@ -65,7 +65,8 @@ class Writer:
         encode: Encode | None = None,
     ) -> list[Message]:
         usual = self._usual.get((task.name, delivery.queue)) or self._usual_message(task, delivery.queue)
-        pattern = usual if delivery is NOTHING_ASKED and not self._hooks else self._asked_for(delivery, usual)
+        is_usual = delivery is NOTHING_ASKED and not self._hooks and task.options.expires_s is None
+        pattern = usual if is_usual else self._asked_for(task, delivery, usual)
         wanted = task.asked(delivery)
         calls = calls if wanted is None else list(calls)
         encode = encode or task.codec.encode
@@ -79,17 +80,21 @@ class Writer:
     def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
         queue = self.definitions.queue_for(task, wanted)
-        usual = Message("", queue, task.name, b"", max_attempts=self.definitions.policy(task, queue).max_attempts)
+        attempts = self.definitions.policy(task, queue).max_attempts
+        headers = _as_bytes(task.options.headers)
+        usual = Message("", queue, task.name, b"", headers, task.options.priority, max_attempts=attempts)
         self._usual[task.name, wanted] = usual
         return usual
 
-    def _asked_for(self, delivery: Delivery, usual: Message) -> Message:
+    def _asked_for(self, task: Task[..., Any], delivery: Delivery, usual: Message) -> Message:
         now = self.definitions.installation.clock.now()
+        expires_s = task.options.expires_s if delivery.expires_s is None else delivery.expires_s
+        has_own_headers = delivery.headers or self._hooks
         return usual._replace(
-            headers=self._headers(delivery.headers) if delivery.headers or self._hooks else b"",
-            priority=delivery.priority,
-            available_at=now + delivery.delay_s if delivery.delay_s else 0.0,
-            expires_at=now + delivery.expires_s if delivery.expires_s else None,
+            headers=self._headers(task.options.headers, delivery.headers) if has_own_headers else usual.headers,
+            priority=usual.priority if delivery.priority is None else delivery.priority,
+            available_at=delivery.available_at(now),
+            expires_at=now + expires_s if expires_s else None,
         )
 
     def step(self, call: Call[Any], is_followed: bool = True) -> Step:
@@ -100,8 +105,10 @@ class Writer:
         body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
         make = self.messages if is_followed else self._unfollowed
         (message,) = make(task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
-        message = message._replace(available_at=0.0, expires_at=None)
-        return Step(message, into, task.wait_s if message.gather else delivery.delay_s, delivery.expires_s)
+        expires_s = task.options.expires_s if delivery.expires_s is None else delivery.expires_s
+        not_before = 0.0 if delivery.at is None else message.available_at
+        message = message._replace(available_at=not_before, expires_at=None)
+        return Step(message, into, task.wait_s if message.gather else delivery.delay_s, expires_s)
 
     def follower(self, call: Call[Any]) -> Step:
         """Return a call that is made as often as something ends, and is followed by nothing.
@@ -109,15 +116,21 @@ class Writer:
         It is kept for all messages of a task, so it carries nothing of the one who enqueued the first.
         """
         step = self.step(call, is_followed=False)
-        return step._replace(message=step.message._replace(id="", headers=b""))
+        return step._replace(message=step.message._replace(id="", headers=_as_bytes(call.task.options.headers)))
 
-    def _headers(self, given: Mapping[str, str] | None) -> bytes:
-        headers = dict(given or {})
+    def _headers(self, *given: Mapping[str, str] | None) -> bytes:
+        headers = {name: value for one in given if one for name, value in one.items()}
         for hook in self._hooks:
             hook(headers)
-        import json
+        return _as_bytes(headers)
 
-        return json.dumps(headers).encode() if headers else b""
+
+def _as_bytes(headers: Mapping[str, str] | None) -> bytes:
+    if not headers:
+        return b""
+    import json
+
+    return json.dumps(dict(headers)).encode()
 
 
 def _no_message(given: type | Call[Any] | Task[..., Any]) -> str:

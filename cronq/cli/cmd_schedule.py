@@ -115,7 +115,8 @@ def _run(app: App, one: StoredSchedule) -> Message:
 
     if not app.settings.transport.startswith("sync:"):
         return run_now(app.installation, one)
-    message = message_of(one, app.clock.now())
+    now = app.clock.now()
+    message = message_of(one, now, now)
     with sending():
         app.enqueuer.send([message])
     return message

@@ -27,8 +27,9 @@ _DEFAULTS = Message._field_defaults
 class Step(NamedTuple):
     """A message to be. The parameters `into` take what comes before: a result, a Failure, or an event.
 
-    A message without an id gets one when its time has come. It becomes available `delay_s` after that, and expires
-    `expires_s` after that. `without_arguments` keeps those of what failed or finished out of its own.
+    A message without an id gets one when its time has come. It becomes available `delay_s` after that, but not before
+    its `available_at`, and expires `expires_s` after that. `without_arguments` keeps those of what failed or finished
+    out of its own.
     """
 
     message: Message
@@ -140,7 +141,7 @@ def entered(step: Step, value: Any, now: float) -> Message:
     return message._replace(
         id=message.id or new_id(),
         body=completed(message.body, step.into, value),
-        available_at=available_at,
+        available_at=message.available_at if message.available_at > now else available_at,
         expires_at=None if step.expires_s is None else now + step.expires_s,
     )
 

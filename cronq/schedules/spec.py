@@ -72,6 +72,14 @@ def followed_by(one: StoredSchedule, follow: bytes) -> StoredSchedule:
     return one._replace(spec=json.dumps(spec_of(one) | {"follow": json.loads(follow)}).encode()) if follow else one
 
 
+def delivered_as(one: StoredSchedule, delivery: Mapping[str, Any]) -> StoredSchedule:
+    """Return a schedule whose messages have the `priority`, `expires_s` and `headers` of its task, as far as given."""
+    import json
+
+    said = {name: value for name, value in delivery.items() if value}
+    return one._replace(spec=json.dumps(spec_of(one) | {"delivery": said}).encode()) if said else one
+
+
 def placed(one: StoredSchedule, now: float) -> StoredSchedule:
     """Return it with its next time, or refused when it never has one."""
     from cronq.schedules.schedule import next_at, validated
@@ -100,19 +108,25 @@ def schedule_of(one: StoredSchedule) -> Schedule:
     return Schedule(**said, name=one.name, stop_after=one.stop_after or None)
 
 
-def message_of(one: StoredSchedule, due_at: float) -> Message:
-    """Return the message of one run. Its headers tell the task which schedule it is, and for when it was due."""
+def message_of(one: StoredSchedule, due_at: float, now: float) -> Message:
+    """Return the message of one run that is enqueued now.
+
+    Its headers tell the task which schedule it is, and for when it was due.
+    """
     import json
     from datetime import UTC, datetime
 
     spec = spec_of(one)
+    delivery = spec.get("delivery", {})
     headers = {HEADER: one.name, "due_at": datetime.fromtimestamp(due_at, UTC).isoformat()}
     message = Message(
         new_id(),
         spec["queue"],
         spec["task"],
         json.dumps(spec["args"]).encode(),
-        json.dumps(headers).encode(),
+        json.dumps(delivery.get("headers", {}) | headers).encode(),
+        priority=delivery.get("priority", 0),
+        expires_at=now + delivery["expires_s"] if "expires_s" in delivery else None,
         max_attempts=spec["max_attempts"],
         follow=json.dumps(spec["follow"]).encode() if "follow" in spec else b"",
     )

@@ -58,13 +58,14 @@ def firing_of(place: Place, one: StoredSchedule, now: float) -> Firing:
     period_s = interval.current(place.state.ticks, place.settings.interval_s)
     on_time_s = max(ON_TIME_S, LATE_INTERVALS * period_s)
     times = due(schedule, (one.next_at or now) - 1, now, on_time_s)
-    messages = [message_of(one, at) for at in times]
+    messages = [message_of(one, at, now) for at in times]
     return Firing(one, next_at(schedule, now), messages, schedule.overlaps)
 
 
 def run_now(place: Place, one: StoredSchedule) -> Message:
     """Enqueue one run whenever it is due, whatever else goes on, and return its message. When it is due next stays."""
-    message = message_of(one, place.clock.now())
+    now = place.clock.now()
+    message = message_of(one, now, now)
     for _ in range(_TRIES):
         if place.transport.fire(Firing(one, one.next_at, [message], overlaps=True)) is Fired.ENQUEUED:
             _wake(place, [message])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypedDi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from datetime import datetime, timedelta
     from typing import Unpack
 
     from cronq.tasks.context import Context
@@ -26,30 +27,34 @@ class TaskOptions(TypedDict, total=False):
 
     queue: str | None
     retry: Retry
-    timeout_s: float | None
+    timeout_s: float | timedelta | None
     inline: bool
     ack_first: bool
-    result_ttl_s: float
+    result_ttl_s: float | timedelta
     on_failure: Task[..., Any] | None
     isolated: bool
     memory_mb: int | None
     capture_output: bool
     unique: Unique | Key | None
-    debounce_s: float
+    debounce_s: float | timedelta
     max_running: MaxRunning | int | None
     rate: str | None
+    priority: int
+    expires_s: float | timedelta | None
+    headers: Mapping[str, str] | None
 
 
 class DeliveryOptions(TypedDict, total=False):
     """What may be said of one enqueueing; see `Task.using`."""
 
     queue: str | None
-    delay_s: float
-    priority: int
-    expires_s: float | None
+    delay_s: float | timedelta
+    at: datetime | None
+    priority: int | None
+    expires_s: float | timedelta | None
     headers: Mapping[str, str] | None
     unique: Unique | Key | None
-    debounce_s: float
+    debounce_s: float | timedelta
     immediately: bool
 
 

@@ -6,18 +6,26 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from cronq.errors import OptionError
-from cronq.tasks.option_values import DAY_S, check_flag, check_queue, check_seconds
+from cronq.tasks.option_values import (
+    DAY_S,
+    LONGEST_S,
+    check_expiry,
+    check_flag,
+    check_headers,
+    check_moment,
+    check_priority,
+    check_queue,
+    check_seconds,
+)
 from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from typing import Any
 
     from cronq.tasks.terms import Key, MaxRunning, Unique
-
-
-_LONGEST_S = 3650 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Options:
     `isolated=True` runs every message in a process of its own: there `memory_mb` bounds its memory, and
     `capture_output=True` keeps the end of what a failed attempt printed.
     `unique`, `debounce_s`, `max_running` are its terms (`tasks.terms`); `rate="10/m"` is how often it may be reserved.
+    `priority`, `expires_s` and `headers` are those of every enqueueing that says nothing else of them.
     """
 
     queue: str | None = None
@@ -47,13 +56,19 @@ class Options:
     debounce_s: float = 0.0
     max_running: MaxRunning | int | None = None
     rate: str | None = None
+    priority: int = 0
+    expires_s: float | None = None
+    headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         check_queue(self.queue)
+        check_priority(self.priority)
+        check_expiry(self.expires_s)
+        check_headers(self.headers)
         if self.timeout_s is not None:
             wants = "seconds, more than 0 and at most a week"
             check_seconds("timeout_s", self.timeout_s, 7 * DAY_S, wants, above_0=True)
-        check_seconds("result_ttl_s", self.result_ttl_s, _LONGEST_S, "seconds, 0 for none")
+        check_seconds("result_ttl_s", self.result_ttl_s, LONGEST_S, "seconds, 0 for none")
         for name in ("inline", "ack_first", "isolated", "capture_output"):
             check_flag(name, getattr(self, name))
         if not isinstance(self.retry, Retry):
@@ -78,11 +93,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one enqueueing asks for beyond its task's options. `immediately`: no outbox holds it back."""
+    """What one enqueueing asks for beyond its task's options; what is None is as they say.
+
+    It waits until `delay_s` are over, or until the moment `at`. `immediately`: no outbox holds it back.
+    """
 
     queue: str | None = None
     delay_s: float = 0.0
-    priority: int = 0
+    at: datetime | None = None
+    priority: int | None = None
     expires_s: float | None = None
     headers: Mapping[str, str] | None = None
     unique: Unique | Key | None = None
@@ -91,41 +110,49 @@ class Delivery:
 
     def __post_init__(self) -> None:
         check_queue(self.queue)
-        check_seconds("delay_s", self.delay_s, _LONGEST_S, "seconds, 0 or more, and at most ten years")
-        if self.expires_s is not None:
-            check_seconds("expires_s", self.expires_s, _LONGEST_S, "seconds, more than 0", above_0=True)
-        if isinstance(self.priority, bool) or not isinstance(self.priority, int) or abs(self.priority) > 1_000_000:
-            raise OptionError(f"priority = {self.priority!r}: must be a whole number from -1000000 to 1000000")
+        check_seconds("delay_s", self.delay_s, LONGEST_S, "seconds, 0 or more, and at most ten years")
+        check_moment(self.at)
+        if self.at is not None and self.delay_s:
+            raise OptionError(f"at = {self.at!r} and delay_s = {self.delay_s!r}: say one of them")
+        if self.priority is not None:
+            check_priority(self.priority)
+        check_expiry(self.expires_s)
+        check_headers(self.headers)
         check_flag("immediately", self.immediately)
-        if self.headers is not None:
-            _check_headers(self.headers)
         if self.unique is not None or self.debounce_s != 0:
             asked(self.unique, None, self.debounce_s)
+
+    def available_at(self, now: float) -> float:
+        """Return the Unix time before which it is not to be run, 0 when it may be at once."""
+        if self.at is not None:
+            moment = self.at.timestamp()
+            return moment if moment > now else 0.0
+        return now + self.delay_s if self.delay_s else 0.0
 
 
 NOTHING_ASKED = Delivery()
 
 
-def _check_headers(given: object) -> None:
-    pairs = given.items() if hasattr(given, "items") else [(given, None)]
-    for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise OptionError(f'headers = {given!r}: must be text by name, such as {{"user": "ada"}}')
+def read_options(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return options as they were given, timedeltas as seconds.
 
-
-def checked_names(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return options as they were given. Raises OptionError that names those there are when one is not among them."""
+    Raises OptionError that names those there are when one is not among them.
+    """
     known = [one.name for one in fields(kind)]
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}; there are {', '.join(known)}")
-    return given
+    return {name: _seconds(value) if name.endswith("_s") else value for name, value in given.items()}
+
+
+def _seconds(value: Any) -> Any:
+    return value.total_seconds() if hasattr(value, "total_seconds") else value
 
 
 def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Options:
     """Return the options that stand at a function. Raises OptionError that names it."""
     try:
-        return Options(**checked_names(Options, given))
+        return Options(**read_options(Options, given))
     except (TypeError, ValueError) as error:
         raise OptionError(f"task {getattr(function, '__qualname__', repr(function))}: {error}") from None
 
@@ -133,7 +160,7 @@ def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Opt
 def delivery_of(whose: str, **given: Any) -> Delivery:
     """Return what one enqueueing asks for. Raises OptionError that names whose it is."""
     try:
-        return Delivery(**checked_names(Delivery, given))
+        return Delivery(**read_options(Delivery, given))
     except (TypeError, ValueError) as error:
         raise OptionError(f"{whose}: {error}") from None
 

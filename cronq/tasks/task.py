@@ -15,6 +15,7 @@ from cronq.tasks.terms import Asked, asked, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from datetime import datetime, timedelta
 
     from cronq.tasks.codec import Codec
     from cronq.tasks.options import Delivery, Options
@@ -163,22 +164,26 @@ class Task(Generic[P, R]):
         self,
         *,
         queue: str | None = None,
-        delay_s: float = 0.0,
-        priority: int = 0,
-        expires_s: float | None = None,
+        delay_s: float | timedelta = 0.0,
+        at: datetime | None = None,
+        priority: int | None = None,
+        expires_s: float | timedelta | None = None,
         headers: Mapping[str, str] | None = None,
         unique: Unique | Key | None = None,
-        debounce_s: float = 0.0,
+        debounce_s: float | timedelta = 0.0,
         immediately: bool = False,
     ) -> Prepared[P, R]:
         """Return the task prepared to be enqueued in another queue, later, sooner than others, in time, or once.
 
+        `at` is a datetime with a time zone, one that is past means at once. What is not said is as the task's options
+        say; `headers` are added to those.
         `immediately` passes by every outbox: sent now, whatever becomes of the request or task that enqueues it.
         """
         delivery = delivery_of(
             f"task {self.name}",
             queue=queue,
             delay_s=delay_s,
+            at=at,
             priority=priority,
             expires_s=expires_s,
             headers=headers,

@@ -212,7 +212,7 @@ def test_the_terms_of_the_task_hold_for_its_scheduled_runs(app):
         app.task(name="tidy", unique="tidy:{days}", max_running=2, result_ttl_s=9)(tidy)
     )
     (stored,) = app.declarations.register()
-    message = message_of(stored, 1e9)
+    message = message_of(stored, 1e9, 1e9)
     assert (message.unique_key, message.unique_until) == ("tidy tidy:7", UNTIL_DONE)
     assert (message.running_key, message.max_running) == ("tidy", 2)
 
@@ -230,7 +230,7 @@ def test_scheduled_items_of_a_batch_wait_for_others(app):
         app.batch(size=5, wait_s=2, name="index", unique=lambda days: f"day {days}")(index)
     )
     (stored,) = app.declarations.register()
-    message = message_of(stored, 1e9)
+    message = message_of(stored, 1e9, 1e9)
     assert (message.body, message.gather, message.available_at) == (b'{"days": 7}', 5, 1e9 + 2)
     assert message.unique_key == "index day 7"
 

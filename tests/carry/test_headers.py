@@ -133,7 +133,7 @@ def test_a_task_that_changes_a_variable_changes_it_for_itself_alone(app, box, lo
 def test_the_message_of_a_schedule_runs_with_the_default(app, box, look, seen):
     carry.variable(app, language)
     spec = b'{"task":"shop.look","queue":"normal","args":{},"max_attempts":1}'
-    app.transport.enqueue([message_of(StoredSchedule("code", "nightly", "", "", spec, 0.0), 0.0)])
+    app.transport.enqueue([message_of(StoredSchedule("code", "nightly", "", "", spec, 0.0), 0.0, 0.0)])
     with holding(language, "fr"):
         box.run_all()
     assert seen == ["en"]

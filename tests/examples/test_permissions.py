@@ -65,7 +65,7 @@ def test_the_user_of_the_process_that_runs_a_message_does_not_matter(library: An
 
 def test_a_message_without_the_header_runs_as_anonymous(library: Any) -> None:
     spec = b'{"task":"library.tasks.notify","queue":"normal","args":{"title":"t"},"max_attempts":1}'
-    library.tasks.app.transport.enqueue([message_of(StoredSchedule("code", "nightly", "", "", spec, 0.0), 0.0)])
+    library.tasks.app.transport.enqueue([message_of(StoredSchedule("code", "nightly", "", "", spec, 0.0), 0.0, 0.0)])
     with logged_in(library, "ada"):
         library.box.run_all()
     assert library.tasks.notes == ["anonymous announced t"]

@@ -118,7 +118,6 @@ def test_a_module_run_by_path_names_its_tasks_by_that_path(tmp_path, capsys):
         ({"retry": 3}, r"retry = 3: must be a cronq\.Retry, such as Retry\(max_attempts=5\)"),
         ({"priorty": 3}, "there is no option 'priorty'; there are queue, retry, timeout_s"),
         ({"timeout_s": "30s"}, "timeout_s = '30s': must be a number of seconds, such as 60"),
-        ({"result_ttl_s": timedelta(1)}, r"result_ttl_s = .*: write \.total_seconds\(\) behind it"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused_with_the_task_s_name(app, options, says):
