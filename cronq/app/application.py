@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from cronq.app.definitions import Definitions
 from cronq.app.enqueuer import Enqueuer
 from cronq.app.followers import Followers
-from cronq.app.project_hooks import ProjectHooks
+from cronq.app.project_hooks import ProjectHooks, checked
 from cronq.app.registration import Registration
 from cronq.app.task_factory import Said
 from cronq.app.timetable import Timetable, made
@@ -257,12 +257,12 @@ class App:
 
     def around(self, manager: Around) -> Around:
         """Run every task inside this context manager, made with its Context: clean-up, user context, error reports."""
-        self.hooks.arounds.append(manager)
+        self.hooks.arounds.append(checked("around", manager))
         return manager
 
     def around_request(self, manager: AroundRequest) -> AroundRequest:
         """Let the middleware run every request inside this context manager, made with its WSGI environ."""
-        self.hooks.request_arounds.append(manager)
+        self.hooks.request_arounds.append(checked("around_request", manager))
         return manager
 
     def reset(self, hook: Hook) -> Hook:
@@ -270,17 +270,17 @@ class App:
 
         What it raises is written to the log and changes nothing.
         """
-        self.hooks.resets.append(hook)
+        self.hooks.resets.append(checked("reset", hook))
         return hook
 
     def disconnect(self, hook: Hook) -> Hook:
         """Call this when connections should be closed: a consumer is idle, or is about to fork an isolated message."""
-        self.hooks.disconnects.append(hook)
+        self.hooks.disconnects.append(checked("disconnect", hook))
         return hook
 
     def before_enqueue(self, hook: BeforeEnqueue) -> BeforeEnqueue:
         """Call this before every enqueue with the headers of the message, to add to them."""
-        self.hooks.before_enqueue.append(hook)
+        self.hooks.before_enqueue.append(checked("before_enqueue", hook))
         return hook
 
     def backup(self, path: str | os.PathLike[str]) -> Copy:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cronq.errors import UsageError
+from cronq.tasks.task import RUNS_NOTHING, code_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +17,21 @@ if TYPE_CHECKING:
     AroundRequest = Callable[[Mapping[str, Any]], AbstractContextManager[object]]
     BeforeEnqueue = Callable[[dict[str, str]], None]
     Hook = Callable[[], object]
+
+
+T = TypeVar("T", bound="Callable[..., object]")
+_ASYNC_GENERATOR = 0x200  # inspect.CO_...
+
+
+def checked(kind: str, hook: T) -> T:
+    """Return a hook. Raises UsageError for one a call of which runs nothing: hooks are called where no loop runs."""
+    is_async_manager = "around" in kind and code_flags(getattr(hook, "__wrapped__", None)) & _ASYNC_GENERATOR
+    if is_async_manager or code_flags(hook) & RUNS_NOTHING:
+        raise UsageError(
+            f"@app.{kind}: {getattr(hook, '__qualname__', hook)} is asynchronous, or a generator, so a call of it runs "
+            f"nothing: make it a plain function, or put @contextlib.contextmanager above what yields"
+        )
+    return hook
 
 
 class ProjectHooks:

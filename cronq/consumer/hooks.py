@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cronq.consumer.forked_child import leave_at_once
 from cronq.events import emit
 from cronq.interruptions import is_interruption
+from cronq.tasks.unrun import refuse_unrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,9 @@ def call(kind: str, hooks: Sequence[Hook]) -> None:
     pid = os.getpid()
     for hook in hooks:
         try:
-            hook()
+            value = hook()
+            if value is not None:
+                refuse_unrun(f"@app.{kind} hook", value)
         except BaseException as error:  # the message is done; a fault in what comes after must not undo that
             if os.getpid() != pid:
                 leave_at_once(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from functools import cached_property
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from cronq.consumer import hooks
@@ -17,6 +18,7 @@ from cronq.host.process import peak_mb
 from cronq.messages.message import Ack, Continue
 from cronq.tasks.context import Context
 from cronq.tasks.cursor import Later
+from cronq.tasks.unrun import refuse_unrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -148,12 +150,24 @@ class LocalAttempts:
         """Call the task. A child that it has forked ends here, before it leaves the arounds, which are its parent's."""
         try:
             value = runnable.run(*runnable.args, **runnable.kwargs, **injected)
+            if value is not None:
+                value = self._settled(runnable.task, value)
         except BaseException as error:
             if os.getpid() != self._pid:
                 leave_at_once(error)
             raise
         if os.getpid() != self._pid:
             leave_at_once(None)
+        return value
+
+    def _settled(self, task: Task[..., Any], value: Any) -> object:
+        """Return what a task has returned, run to its end when it is a coroutine. Raises GiveUp for what is not run.
+
+        A decorator may hide that a function is one.
+        """
+        if isinstance(value, CoroutineType):
+            return self._settled(task, self.awaiting(lambda: value)())
+        refuse_unrun(f"task {task.name}", value)
         return value
 
     def _ends(self, runnable: Runnable) -> tuple[float | None, float | None]:

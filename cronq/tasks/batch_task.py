@@ -15,6 +15,7 @@ from cronq.tasks.cursor import Later
 from cronq.tasks.signatures import hints_of, signature_of
 from cronq.tasks.task import Task
 from cronq.tasks.terms import MaxRunning
+from cronq.tasks.unrun import refuse_unrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,6 +90,7 @@ class BatchTask(Task[[T], R], Generic[T, R]):
             value = self._called(items, injected)
         except PartlyFailed as error:
             value = error
+        refuse_unrun(f"task {self.name}", *(value if isinstance(value, list) else [value]))
         if isinstance(value, Later):
             raise GiveUp("a batch task cannot go on later: there is no place in its list that all its messages share")
         failures = value.failures if isinstance(value, PartlyFailed) else {}

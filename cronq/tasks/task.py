@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from cronq.errors import UsageError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _GENERATOR = 0x20 | 0x200  # plain or asynchronous (inspect.CO_...)
 _COROUTINE = 0x80
+RUNS_NOTHING = _GENERATOR | _COROUTINE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -229,18 +230,22 @@ class AsyncTask(Task[P, R]):
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
     """Tell whether a call of it returns a coroutine, as far as can be seen."""
-    return bool(_flags(function) & _COROUTINE)
+    return bool(code_flags(function) & _COROUTINE)
 
 
 def _refuse_what_a_call_does_not_run(name: str, function: Callable[..., object], may_be_coroutine: bool) -> None:
-    if _flags(function) & _GENERATOR:
+    if code_flags(function) & _GENERATOR:
         raise UsageError(f"task {name}: a call of a generator function runs nothing: make it a plain function")
     if is_coroutine_function(function) and not may_be_coroutine:
         raise UsageError(f"task {name}: a batch task cannot be a coroutine: make it a plain function")
 
 
-def _flags(function: Callable[..., object]) -> int:
-    return int(getattr(getattr(function, "__code__", None), "co_flags", 0))
+def code_flags(function: object) -> int:
+    """Return those of the code that a call runs: of a partial its function's, of an object its class's `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    called = function if hasattr(function, "__code__") else vars(type(function)).get("__call__")
+    return int(getattr(getattr(called, "__code__", None), "co_flags", 0))
 
 
 def _callback(name: str, given: Callable[..., object] | None) -> Task[..., Any] | None:

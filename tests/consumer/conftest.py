@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cronq import events
@@ -7,6 +9,9 @@ from tests.consumer.batches import Batch
 from tests.consumer.bench import Bench
 from tests.consumer.crew import Crew
 from tests.consumer.isolation_helpers import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -20,8 +25,10 @@ def batching() -> Crew:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.runner.close()
 
 
 @pytest.fixture
