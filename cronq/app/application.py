@@ -19,6 +19,7 @@ from cronq.app.writer import Writer
 from cronq.clock import SystemClock
 from cronq.config import load
 from cronq.config.file import beside
+from cronq.consumer.loaded_code import LoadedCode
 from cronq.messages.outbox import Opening
 from cronq.tasks.decorator import TaskDecorator
 from cronq.tasks.options import delivery_of
@@ -67,6 +68,7 @@ class App:
             settings if settings is not None else load(), clock or SystemClock()
         )
         self.definitions: Definitions = Definitions(self.installation)
+        self.code: LoadedCode = LoadedCode()
         self.timetable: Timetable = Timetable()
         self.hooks: ProjectHooks = ProjectHooks()
         self.followers: Followers = Followers(self.definitions, self._follower)

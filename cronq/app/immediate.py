@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cronq.consumer.outcomes import cause_of, concluded
 from cronq.consumer.post import NoPost
+from cronq.consumer.runnable import Runnable
 from cronq.events import emit
 from cronq.interruptions import is_interruption
 from cronq.messages.message import Fail, Release
@@ -46,7 +47,7 @@ def run_here(runner: Runner, transport: SyncTransport, failures_keep_s: float, a
 def _attempt(runner: Runner, transport: SyncTransport, message: Message, announce: Announce) -> Outcome:
     """Return how the only attempt at a message ended. Raises what the task raises, once it is written down."""
     runnable = runner.prepare(message)
-    if isinstance(runnable, Fail):
+    if not isinstance(runnable, Runnable):
         emit("failed", message=message, error=runnable.error)
         return runnable
     try:

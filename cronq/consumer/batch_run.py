@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cronq.consumer.outcomes import interrupted, is_plain
+from cronq.consumer.runnable import Runnable
 from cronq.events import emit
 from cronq.messages.message import Fail
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cronq.consumer.ledger import Ledger
-    from cronq.consumer.runnable import Runnable
     from cronq.consumer.runner import Runner
     from cronq.messages.message import Message, Outcome
 
@@ -39,12 +39,13 @@ def run_batch(
 def _prepared(runner: Runner, messages: Iterable[Message]) -> tuple[list[tuple[Message, Runnable]], list[Outcome]]:
     """Return the messages that can be run, and the ends of those that cannot."""
     together: list[tuple[Message, Runnable]] = []
-    failed: list[Outcome] = []
+    others: list[Outcome] = []
     for message in messages:
         runnable = runner.prepare(message)
+        if isinstance(runnable, Runnable):
+            together.append((message, runnable))
+            continue
         if isinstance(runnable, Fail):
             emit("failed", message=message, error=runnable.error)
-            failed.append(runnable)
-        else:
-            together.append((message, runnable))
-    return together, failed
+        others.append(runnable)
+    return together, others

@@ -135,21 +135,21 @@ class LocalAttempts:
     def _call(self, message: Message, runnable: Runnable) -> object:
         injected = runnable.task.codec.injects
         if not injected and not self._tasks.arounds:
-            return self._run(runnable, {})
+            return self._run(runnable, runnable.kwargs)
         deadline, stop_at = self._ends(runnable)
         context = Context(message, deadline, ending_in_time(self.should_stop, stop_at, self._clock))
         with ExitStack() as stack:
             for around in self._tasks.arounds:
                 stack.enter_context(around(context))
-            value = self._run(runnable, dict.fromkeys(injected, context))
+            value = self._run(runnable, runnable.kwargs | dict.fromkeys(injected, context))
         if os.getpid() != self._pid:  # forked by an around
             leave_at_once(None)
         return value
 
-    def _run(self, runnable: Runnable, injected: Mapping[str, object]) -> object:
+    def _run(self, runnable: Runnable, kwargs: Mapping[str, object]) -> object:
         """Call the task. A child that it has forked ends here, before it leaves the arounds, which are its parent's."""
         try:
-            value = runnable.run(*runnable.args, **runnable.kwargs, **injected)
+            value = runnable.run(*runnable.args, **kwargs)
             if value is not None:
                 value = self._settled(runnable.task, value)
         except BaseException as error:

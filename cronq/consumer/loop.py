@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cronq.consumer.batch_size import TARGET_S
 from cronq.consumer.ledger import Ledger
 from cronq.consumer.outcomes import interrupted
+from cronq.consumer.runnable import Runnable
 from cronq.errors import TransportError
 from cronq.events import emit
 from cronq.messages.message import Ack, Fail, Message, Outcome, Release
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cronq.consumer.lifetime import Leaving
     from cronq.consumer.post import Post
     from cronq.consumer.rest import NoRest, Rest
-    from cronq.consumer.runnable import Runnable
     from cronq.consumer.runner import Runner
     from cronq.consumer.tally import Tally
     from cronq.messages.rate import Rate
@@ -147,7 +147,7 @@ class Consumer:
         self._batch_count = 0
         duty, size, expects_work = self._duty, self._batch.size, self._expects_work
         until = self._clock.now() + duty.lapse_s
-        want = Want(duty.queues, until, size, self._position, duty.without_tasks, duty.rates, expects_work)
+        want = Want(duty.queues, until, size, self._position, self._without_tasks(), duty.rates, expects_work)
         self._expects_work = False
         exchange = self._ledger.settle(want)
         self._waiting.extend(exchange.messages)
@@ -173,9 +173,8 @@ class Consumer:
             return
         self._post.note(message.position)  # before its body is read: what kills while it is decoded is poison, too
         runnable = self._runner.prepare(message)
-        if isinstance(runnable, Fail):
-            emit("failed", message=message, error=runnable.error)
-            self._end(runnable)
+        if not isinstance(runnable, Runnable):
+            self._end_unrun(runnable)
         elif runnable.task.options.ack_first:
             self._run_once_at_most(message, runnable)
         elif message.gather and runnable.may_gather:
@@ -184,6 +183,27 @@ class Consumer:
             if message.gather and self._waiting:
                 self._share_after(SHARE_AFTER_S, self.share)
             self._run_alone(message, runnable)
+
+    def _end_unrun(self, outcome: Release | Fail) -> None:
+        if isinstance(outcome, Release):
+            self._leave(outcome)
+        else:
+            emit("failed", message=outcome.message, error=outcome.error)
+            self._end(outcome)
+
+    def _leave(self, outcome: Release) -> None:
+        """Give a message back that is for newer code, in one commit with those waiting here that are as well."""
+        self._ledger.add(outcome)
+        waiting, self._waiting = self._waiting, deque()  # share() finds them before or after this, never between
+        left_out = self._runner.left_out
+        for message in waiting:
+            if message.task in left_out:
+                self._ledger.add(Release(message, uncounted=True))
+        self._waiting = deque(message for message in waiting if message.task not in left_out)
+
+    def _without_tasks(self) -> Sequence[str]:
+        left_out = self._runner.left_out
+        return [*self._duty.without_tasks, *left_out] if left_out else self._duty.without_tasks
 
     def _run_alone(self, message: Message, runnable: Runnable) -> None:
         self._note_end(message, runnable)
@@ -238,9 +258,9 @@ class Consumer:
             self._tally.idle_since = self._clock.monotonic()
         else:  # one whole rest, and still nothing to do
             self._runner.disconnect()
-        queues = self._duty.queues
+        queues, without = self._duty.queues, self._without_tasks()  # what is left out must not keep it awake
         self._expects_work = self._rest.until_work(
-            lambda: self._transport.depth(queues, 1) > 0, lambda: self._transport.next_at(queues)
+            lambda: self._transport.depth(queues, 1, without) > 0, lambda: self._transport.next_at(queues, without)
         )
 
     def _bear(self, error: TransportError) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.consumer.alarm import NoTimer, Timer
 from cronq.consumer.leftovers import look
+from cronq.consumer.loaded_code import LOOK_AGAIN_S
 from cronq.consumer.local_attempts import LocalAttempts
 from cronq.consumer.outcomes import cause_of, concluded
 from cronq.consumer.runnable import Runnable
@@ -19,15 +20,17 @@ from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Releas
 from cronq.transports.verdict import stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from cronq.clock import Clock
     from cronq.consumer.batch_call import Ending
     from cronq.consumer.isolated_attempts import IsolatedAttempts
     from cronq.consumer.isolation import Isolation
     from cronq.consumer.leftovers import Leftovers
+    from cronq.consumer.loaded_code import LoadedCode
     from cronq.consumer.run_times import Durations
     from cronq.consumer.runnable import Tasks
+    from cronq.errors import CronqError
     from cronq.tasks.task import Task
 
 
@@ -51,6 +54,7 @@ class Runner:
         self._tasks = tasks
         self._clock = clock
         self._passes = passes
+        self._code: LoadedCode | None = None
         self._stops = stops or Stops(clock)
         self._local = LocalAttempts(tasks, clock, timer or NoTimer(), passes, ends_at, self._stops.task_asks)
         self._isolated: IsolatedAttempts | None = None
@@ -63,13 +67,25 @@ class Runner:
         self._isolated = IsolatedAttempts(isolation, self._local, self._tell_once)
         self._leftovers = leftovers
 
+    def leave_to_newer_code(self, code: LoadedCode) -> None:
+        """Park nothing that does not fit the code of this process, when it was enqueued since that was loaded."""
+        self._code = code
+
     @property
     def durations(self) -> Durations:
         """How long tasks took."""
         return self._local.durations
 
-    def prepare(self, message: Message) -> Runnable | Fail:
-        """Find the task and read its arguments; what has no task or does not decode goes to the failure queue."""
+    @property
+    def left_out(self) -> Collection[str]:
+        """The tasks whose messages are to be left in their queues, as has turned out."""
+        return self._code.unknown if self._code is not None else ()
+
+    def prepare(self, message: Message) -> Runnable | Release | Fail:
+        """Find the task and read its arguments; what has no task or does not decode goes to the failure queue.
+
+        Unless newer code may have the task, or other parameters for it: then the message goes back, without an attempt.
+        """
         if message.expires_at is not None and message.expires_at <= self._clock.now():
             text = "expired before it could be run"
             return concluded(Fail(message, text, Cause(EXPIRED, text)))
@@ -79,6 +95,8 @@ class Runner:
             task = self._tasks.find(message.task)
             args, kwargs = task.codec.decode(self._body(message))
         except (UnknownTaskError, BodyError, UsageError) as error:
+            if self._code is not None and self._code.may_be_older_than(message):
+                return _left(message, error, self._code)
             return concluded(Fail(message, str(error), cause_of(error)))
         except Exception:  # the transport's, which the consumer bears
             raise
@@ -170,6 +188,15 @@ class Runner:
     def _tell_once(self, message: Message, leftovers: str) -> None:
         if self._leftovers is not None:
             _tell_leftovers(message, self._leftovers.report(message.task, leftovers))
+
+
+def _left(message: Message, error: CronqError, code: LoadedCode) -> Release:
+    """Return the end of a message that is left for newer code: out of the query, or offered again a little later."""
+    emit("left_for_newer_code", message=message, error=error)
+    if isinstance(error, UnknownTaskError):
+        code.unknown.add(message.task)
+        return Release(message, uncounted=True)
+    return Release(message, LOOK_AGAIN_S, uncounted=True)
 
 
 def _tell(outcome: Outcome, task: Task[..., Any], error: BaseException | str | None) -> None:

@@ -31,6 +31,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "failed": lambda facts: (
         f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
     ),
+    "left_for_newer_code": lambda facts: (
+        f"{facts['message'].task} {facts['message'].id} waits for a consumer that has newer code: "
+        f"{_brief(facts['error'])}"
+    ),
     "continued": lambda facts: f"{facts['message'].task} {facts['message'].id} goes on later, in another slice",
     "ended_once": lambda facts: (
         f"{facts['message'].task} {facts['message'].id} failed; it runs at most once, so it is gone: "

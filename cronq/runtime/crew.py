@@ -82,6 +82,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
     runner = Runner(app.runner_tasks(isolated=group.isolated), clock, alarm, _nothing, shift.deadline, stops)
+    runner.leave_to_newer_code(app.code)
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())
     consumer = Consumer(app.transport, runner, duty, slot, conditions)

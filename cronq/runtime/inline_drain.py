@@ -101,7 +101,9 @@ class _Drain:
 
     def _runner(self, deadline: float) -> Runner:
         stops = stops_of(self._app, self._slot.holder)
-        return Runner(self._app.runner_tasks(), self._app.clock, ends_at=deadline, stops=stops)
+        runner = Runner(self._app.runner_tasks(), self._app.clock, ends_at=deadline, stops=stops)
+        runner.leave_to_newer_code(self._app.code)
+        return runner
 
     def _consumer(self, runner: Runner, deadline: float, left_s: float) -> Consumer:
         app, inline = self._app, self._app.settings.inline

@@ -32,6 +32,13 @@ class Want(NamedTuple):
     is_expected: bool = False
 
 
+class Those(NamedTuple):
+    """The messages of some queues, without those of some tasks."""
+
+    queues: Sequence[str]
+    without_tasks: Sequence[str] = ()
+
+
 class Exchange(NamedTuple):
     """What an exchange brought. `lost` are outcomes that came too late: the reservation was no longer ours.
 

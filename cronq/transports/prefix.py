@@ -69,11 +69,11 @@ class Prefixed(Transport):
     def rescue(self, holder: str, evidence: Evidence) -> Rescued:
         return self.inner.rescue(self._prefix + holder, evidence._replace(prefix=self._prefix))
 
-    def depth(self, queues: Sequence[str], at_most: int) -> int:
-        return self.inner.depth(self._named(queues), at_most)
+    def depth(self, queues: Sequence[str], at_most: int, without_tasks: Sequence[str] = ()) -> int:
+        return self.inner.depth(self._named(queues), at_most, self._named(without_tasks))
 
-    def next_at(self, queues: Sequence[str]) -> float | None:
-        return self.inner.next_at(self._named(queues))
+    def next_at(self, queues: Sequence[str], without_tasks: Sequence[str] = ()) -> float | None:
+        return self.inner.next_at(self._named(queues), self._named(without_tasks))
 
     def results(self, group_id: str) -> dict[int, bytes | None]:
         return self.inner.results(group_id)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.app import App
+    from cronq.consumer.loaded_code import LoadedCode
 
 
 class Watched(MemoryTransport):
@@ -86,7 +87,7 @@ class Bells(bell.Bells):
 
 
 class Crew:
-    def __init__(self, *, batch: int = 1, ack_each: bool = False, **duty: Any) -> None:
+    def __init__(self, *, batch: int = 1, ack_each: bool = False, code: LoadedCode | None = None, **duty: Any) -> None:
         self.clock = FakeClock()
         self.app: App = app(self.clock)
         self.transport = Watched(self.clock)
@@ -101,9 +102,12 @@ class Crew:
         self.ran: list[Any] = []
         size = BatchSize()
         size.size = batch
+        runner = Runner(self.app.runner_tasks(), self.clock)
+        if code is not None:
+            runner.leave_to_newer_code(code)
         self.consumer = Consumer(
             self.transport,
-            Runner(self.app.runner_tasks(), self.clock),
+            runner,
             Duty(["high", "normal", "low"], lapse_s=300, **duty),
             self.post,
             Conditions(

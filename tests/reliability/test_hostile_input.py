@@ -12,10 +12,11 @@ import pytest
 
 from cronq.clock import SystemClock
 from cronq.config import load
+from cronq.consumer.runnable import Runnable
 from cronq.consumer.runner import Runner
 from cronq.errors import CronqError
 from cronq.host.event_words import words_for
-from cronq.messages.message import Fail, State
+from cronq.messages.message import State
 from cronq.supervisor import backoff, interval, slots
 from cronq.transports.exchange import Want
 from tests import forked
@@ -220,5 +221,5 @@ def _run_all(app: Any) -> None:
         if not taken:
             return
         call = runner.prepare(taken[0])
-        outcome = call if isinstance(call, Fail) else runner.run(taken[0], call)
+        outcome = runner.run(taken[0], call) if isinstance(call, Runnable) else call
         app.transport.exchange("me", [outcome], None)

@@ -11,10 +11,12 @@ import pytest
 
 from cronq import App, Retry
 from cronq.config import load
+from cronq.consumer.loaded_code import LoadedCode
 from cronq.errors import TransportError
 from cronq.messages.message import State
 from cronq.supervisor import slots
 from cronq.transports.exchange import Want
+from tests.making import message
 from tests.presence import there
 from tests.waiting import wait_until
 from wsgi_hooks import CronqMiddleware
@@ -311,6 +313,23 @@ def test_a_task_known_to_take_longer_than_there_is_time_is_left_for_a_consumer(a
     task(app, "note").enqueue("a")
     request(CronqMiddleware(site(), app))
     assert ran == []
+
+
+def test_a_message_of_a_newer_task_is_left_alone(app, ran):
+    app.code = LoadedCode(since=0.0)
+    app.transport.enqueue([message("normal", task="new", body=b"{}")])
+    task(app, "note").enqueue("a")
+    for _ in range(3):
+        request(CronqMiddleware(site(), app))
+    (waiting,) = app.transport.browse(State.READY)
+    assert (ran, waiting.message.task, waiting.message.attempt) == (["a"], "new", 0)
+
+
+def test_a_message_of_a_removed_task_is_parked_by_code_loaded_since(app, ran):
+    app.transport.enqueue([message("normal", task="removed", body=b"{}")])
+    app.code = LoadedCode(since=1e12)
+    request(CronqMiddleware(site(), app))
+    assert [one.message.task for one in app.transport.browse(State.FAILED)] == ["removed"]
 
 
 def test_only_one_request_at_a_time_works_inline(app, ran):

@@ -41,11 +41,17 @@ class Queues(Protocol):
     def rescue(self, holder: str, evidence: Evidence) -> Rescued:
         """Take back what a dead holder had reserved; fail what has no attempt left, with the cause of death."""
 
-    def depth(self, queues: Sequence[str], at_most: int) -> int:
-        """Count messages ready now in `queues`, stopping at `at_most`: the price must not grow with the backlog."""
+    def depth(self, queues: Sequence[str], at_most: int, without_tasks: Sequence[str] = ()) -> int:
+        """Count messages ready now in `queues`, stopping at `at_most`: the price must not grow with the backlog.
 
-    def next_at(self, queues: Sequence[str]) -> float | None:
-        """Return when the next delayed message of `queues` becomes ready; None when there is none."""
+        Messages of `without_tasks` do not count.
+        """
+
+    def next_at(self, queues: Sequence[str], without_tasks: Sequence[str] = ()) -> float | None:
+        """Return when the next delayed message of `queues` becomes ready; None when there is none.
+
+        Messages of `without_tasks` do not count.
+        """
 
     def is_busy(self) -> bool:
         """Tell a signal handler whether this thread is in the middle of a transaction; True also when unknown."""

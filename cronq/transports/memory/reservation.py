@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
     from cronq.messages.message import Message
     from cronq.messages.rate import Rate
-    from cronq.transports.exchange import Want
+    from cronq.transports.exchange import Those, Want
     from cronq.transports.memory.rows import Row
     from cronq.transports.memory.tables import Tables
 
 
-def depth(
-    tables: Tables, queues: Sequence[str], at_most: int, now: float, rates: Mapping[str, Rate] | None = None
-) -> int:
+def depth(tables: Tables, those: Those, at_most: int, now: float, rates: Mapping[str, Rate] | None = None) -> int:
     """Count what may be reserved, no further than `at_most`; under the rates as stored unless others are given."""
-    unpaused = tables.unpaused(queues)
-    found = sum(len(_ready(tables, queue, now)) for queue in unpaused)
+    unpaused = tables.unpaused(those.queues)
+    found = sum(_counts(row, those) for queue in unpaused for row in _ready(tables, queue, now))
     for name in _waiting_rates(tables):
-        held = [row for queue in unpaused for row in _held_by_rates(tables, queue) if rate_name(row) == name]
+        held = [row for row in _held_of(tables, unpaused, those) if rate_name(row) == name]
         found += min(len(held), allowed(tables.meters[name], name, rates, now))
     return min(at_most, found)
 
 
-def next_at(tables: Tables, queues: Sequence[str], now: float) -> float | None:
+def next_at(tables: Tables, those: Those, now: float) -> float | None:
     """Return when the next message may be reserved that waits for its time, or for a rate."""
-    unpaused = tables.unpaused(queues)
-    delayed = tables.where(lambda row: row.state is State.DELAYED and row.message.queue in unpaused)
-    held = {rate_name(row) for queue in unpaused for row in _held_by_rates(tables, queue)}
+    unpaused = tables.unpaused(those.queues)
+    delayed = tables.where(
+        lambda row: row.state is State.DELAYED and row.message.queue in unpaused and _counts(row, those)
+    )
+    held = {rate_name(row) for row in _held_of(tables, unpaused, those)}
     times = [row.message.available_at for row in delayed]
     return min([*times, *(tables.meters[name].next_at(now) for name in held)], default=None)
 
@@ -84,6 +84,14 @@ def _waiting_rates(tables: Tables) -> list[str]:
 
 def _held_by_rates(tables: Tables, queue: str) -> list[Row]:
     return tables.where(lambda row: is_held_by_rate(row) and row.message.queue == queue)
+
+
+def _held_of(tables: Tables, unpaused: Sequence[str], those: Those) -> list[Row]:
+    return [row for queue in unpaused for row in _held_by_rates(tables, queue) if _counts(row, those)]
+
+
+def _counts(row: Row, those: Those) -> bool:
+    return row.message.task not in those.without_tasks
 
 
 def _candidates(tables: Tables, want: Want, gate: Gate, now: float) -> Iterator[list[Candidate]]:

@@ -10,7 +10,7 @@ from cronq.clock import SystemClock
 from cronq.messages import reasons
 from cronq.messages.message import WAITING, State
 from cronq.transports.base import Transport, do_nothing
-from cronq.transports.exchange import Exchange, Held
+from cronq.transports.exchange import Exchange, Held, Those
 from cronq.transports.memory import reservation
 from cronq.transports.memory.blocked_messages import after, free, sweep
 from cronq.transports.memory.counts import count
@@ -60,7 +60,8 @@ class MemoryTransport(Transport):
         return settle(self._tables, holder, outcomes, self._clock.now(), self.enqueue)
 
     def _has_some(self, want: Want) -> bool:
-        return reservation.depth(self._tables, want.queues, 1, self._clock.now(), want.rates) > 0
+        those = Those(want.queues, want.without_tasks)
+        return reservation.depth(self._tables, those, 1, self._clock.now(), want.rates) > 0
 
     def held(self) -> list[Held]:
         with self._guard:
@@ -82,13 +83,13 @@ class MemoryTransport(Transport):
             self._settle(holder, verdicts)
         return Rescued.by(verdicts)
 
-    def depth(self, queues: Sequence[str], at_most: int) -> int:
+    def depth(self, queues: Sequence[str], at_most: int, without_tasks: Sequence[str] = ()) -> int:
         with self._guard:
-            return reservation.depth(self._tables, queues, at_most, self._clock.now())
+            return reservation.depth(self._tables, Those(queues, without_tasks), at_most, self._clock.now())
 
-    def next_at(self, queues: Sequence[str]) -> float | None:
+    def next_at(self, queues: Sequence[str], without_tasks: Sequence[str] = ()) -> float | None:
         with self._guard:
-            return reservation.next_at(self._tables, queues, self._clock.now())
+            return reservation.next_at(self._tables, Those(queues, without_tasks), self._clock.now())
 
     def results(self, group_id: str) -> dict[int, bytes | None]:
         with self._guard:

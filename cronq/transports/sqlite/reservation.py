@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cronq.messages.rate import Rate
-    from cronq.transports.exchange import Want
+    from cronq.transports.exchange import Those, Want
 
 _terms = itemgetter(*(Message._fields.index(name) for name in ("running_key", "gather")))
 _NO_TERMS = {(None, 0)}
@@ -55,7 +55,7 @@ def rules_of(connection: sqlite3.Connection) -> Rules:
 
 def depth(
     connection: sqlite3.Connection,
-    queues: Sequence[str],
+    those: Those,
     at_most: int,
     now: float,
     rates: Mapping[str, Rate] | None = None,
@@ -63,10 +63,11 @@ def depth(
     """Count what may be reserved, no further than `at_most`; under the rates as stored unless others are given."""
     rules = rules_of(connection)
     found: int = 0
-    unpaused = rules.unpaused(queues)
+    unpaused, without = rules.unpaused(those.queues), those.without_tasks
+    ready, due, blocked = (sql.leaving_out(one, len(without)) for one in (sql.DEPTH, sql.DEPTH_DUE, sql.DEPTH_BLOCKED))
     for queue in unpaused:
-        found += connection.execute(sql.DEPTH, (queue, at_most - found)).fetchone()[0]
-        found += connection.execute(sql.DEPTH_DUE, (queue, now, at_most - found)).fetchone()[0]
+        found += connection.execute(ready, (queue, *without, at_most - found)).fetchone()[0]
+        found += connection.execute(due, (queue, now, *without, at_most - found)).fetchone()[0]
         if found >= at_most:
             break
     for name, (rate, spent) in rules.waiting.items():
@@ -77,21 +78,22 @@ def depth(
             break
         allows = min(at_most - found, allowed(read(rate, spent), name, rates, now))
         for queue in unpaused:
-            held = connection.execute(sql.DEPTH_BLOCKED, (reasons.rate(name), queue, allows)).fetchone()[0]
+            held = connection.execute(blocked, (reasons.rate(name), queue, *without, allows)).fetchone()[0]
             found, allows = found + held, allows - held
     return found
 
 
-def next_at(connection: sqlite3.Connection, queues: Sequence[str], now: float) -> float | None:
+def next_at(connection: sqlite3.Connection, those: Those, now: float) -> float | None:
     """Return when the next message may be reserved that waits for its time, or for a rate."""
     rules = rules_of(connection)
-    unpaused = rules.unpaused(queues)
-    times = [connection.execute(sql.NEXT_AT, (queue,)).fetchone()[0] for queue in unpaused]
+    unpaused, without = rules.unpaused(those.queues), those.without_tasks
+    first, blocked = (sql.leaving_out(one, len(without)) for one in (sql.NEXT_AT, sql.DEPTH_BLOCKED))
+    times = [connection.execute(first, (queue, *without)).fetchone()[0] for queue in unpaused]
     for name, (rate, spent) in rules.waiting.items():
         from cronq.messages.rate import read
 
         if any(
-            connection.execute(sql.DEPTH_BLOCKED, (reasons.rate(name), queue, 1)).fetchone()[0] for queue in unpaused
+            connection.execute(blocked, (reasons.rate(name), queue, *without, 1)).fetchone()[0] for queue in unpaused
         ):
             times.append(read(rate, spent).next_at(now))
     return min((time for time in times if time is not None), default=None)

@@ -123,6 +123,18 @@ def blocked_without(tasks: int) -> str:
     return _without(_BLOCKED, tasks)
 
 
+@cache
+def leaving_out(statement: str, tasks: int) -> str:
+    """Return a statement that counts, or looks for the first, leaving out some tasks: their names come before a limit.
+
+    It ends with its conditions, or with a limit inside its brackets.
+    """
+    if not tasks:
+        return statement
+    head, limit, tail = statement.partition(" LIMIT ")
+    return f"{head} AND task NOT IN ({', '.join('?' * tasks)}){limit}{tail}"
+
+
 def _without(statement: str, tasks: int) -> str:
     return f"{statement} AND task NOT IN ({', '.join('?' * tasks)}) {_IN_ORDER}"
 

@@ -8,7 +8,7 @@ from cronq.events import emit
 from cronq.messages import reasons
 from cronq.schedules.stored import Fired
 from cronq.transports.base import Transport, do_nothing
-from cronq.transports.exchange import Exchange, Held
+from cronq.transports.exchange import Exchange, Held, Those
 from cronq.transports.sqlite import reservation, schedule_rows
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.blocked_messages import FREED_AT_ONCE, after, free, stuck, sweep
@@ -90,7 +90,8 @@ class SqliteTransport(Transport):
 
     def _has_some(self, want: Want) -> bool:
         with self._connections.read() as connection:
-            return reservation.depth(connection, want.queues, 1, self._clock.now(), want.rates) > 0
+            those = Those(want.queues, want.without_tasks)
+            return reservation.depth(connection, those, 1, self._clock.now(), want.rates) > 0
 
     def held(self) -> list[Held]:
         with self._connections.read() as connection:
@@ -104,13 +105,13 @@ class SqliteTransport(Transport):
         with self._connections.write() as connection:
             return rescue(connection, holder, evidence, self._clock.now())
 
-    def depth(self, queues: Sequence[str], at_most: int) -> int:
+    def depth(self, queues: Sequence[str], at_most: int, without_tasks: Sequence[str] = ()) -> int:
         with self._connections.read() as connection:
-            return reservation.depth(connection, queues, at_most, self._clock.now())
+            return reservation.depth(connection, Those(queues, without_tasks), at_most, self._clock.now())
 
-    def next_at(self, queues: Sequence[str]) -> float | None:
+    def next_at(self, queues: Sequence[str], without_tasks: Sequence[str] = ()) -> float | None:
         with self._connections.read() as connection:
-            return reservation.next_at(connection, queues, self._clock.now())
+            return reservation.next_at(connection, Those(queues, without_tasks), self._clock.now())
 
     def results(self, group_id: str) -> dict[int, bytes | None]:
         with self._connections.read() as connection:

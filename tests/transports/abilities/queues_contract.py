@@ -228,6 +228,23 @@ class QueuesContract(Contract):
         assert transport.depth(["high", "low"], 100) == 6
         assert transport.depth(["high", "low"], 3) == 3
 
+    def test_messages_of_tasks_that_are_left_out_do_not_count(self, transport, clock):
+        delayed = [message(task="shop.new", available_at=clock.now() + 5), message(available_at=clock.now() + 10)]
+        transport.enqueue([message(), message(task="shop.new"), message(task="shop.newer"), *delayed])
+        without = ["shop.new", "shop.newer"]
+        assert (transport.depth(["high"], 100), transport.depth(["high"], 100, without)) == (3, 1)
+        assert transport.depth(["high"], 1, without) == 1
+        assert transport.next_at(["high"], without) == clock.now() + 10
+        clock.advance(10)
+        assert (transport.depth(["high"], 100), transport.depth(["high"], 100, without)) == (5, 2)
+        assert transport.depth(["high"], 100, [*without, message().task]) == 0
+        assert transport.next_at(["high"], [*without, message().task]) is None
+
+    def test_nothing_is_taken_where_all_is_left_out(self, transport):
+        transport.enqueue([message(task="shop.new")])
+        exchange = transport.exchange(ME, [], Want(["high"], 1e12, 10, 1, ["shop.new"]))
+        assert (exchange.messages, transport.held()) == ([], [])
+
     def test_holders_are_known_with_what_they_hold(self, transport):
         transport.enqueue([message(), message(), message()])
         self.reserve(transport, limit=2)
