@@ -1,18 +1,33 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import cronq
 from cronq import events
 from tests.processes import python  # noqa: F401 - a fixture
 from tests.receiver import receiver  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to begin when the processes that tests start would run another cronq than the tests themselves."""
+    here = os.path.dirname(os.path.abspath(cronq.__file__))
+    look = [sys.executable, "-P", "-c", "import cronq, os; print(os.path.dirname(os.path.abspath(cronq.__file__)))"]
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(look, cwd="/", env=environ, capture_output=True, text=True, check=False)
+    if found.stdout.strip() != here:
+        there = found.stdout.strip() or "missing"
+        pytest.exit(f"the cronq of {sys.executable} is {there}, not {here}: pip install -e {os.path.dirname(here)}", 2)
+
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")  # a machine that stalls makes no example wrong
