@@ -19,8 +19,7 @@ from cronq.supervisor.inline_decision import Decision
 from cronq.supervisor.rescue import Dead, rescue
 from cronq.supervisor.schedule_runner import run_due
 from cronq.supervisor.tick import Supervisor
-from cronq.transports.exchange import Held, Want
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence, Held, Want
 from tests.clocks import FakeClock
 from tests.consumer.crew import Crew
 from tests.making import ME, message, settings

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+_AT_EVERY_TICK = "ticked"  # has no words, and an idle tick need not import those of the others to learn that
+
+
 class EventLog:
     """Appends events that have words to a file; one write per line, so that lines of many processes do not mix."""
 
@@ -23,6 +26,8 @@ class EventLog:
         self._words: Callable[[str, Mapping[str, object]], str | None] | None = None
 
     def __call__(self, name: str, facts: Mapping[str, object]) -> None:
+        if name == _AT_EVERY_TICK:
+            return
         if self._words is None:
             from cronq.host.event_words import words_for
 

@@ -8,7 +8,7 @@ from cronq.messages.attempts import HOST_GONE, HOST_RESTARTED, TIMED_OUT, Cause
 from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.slots import Seen
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

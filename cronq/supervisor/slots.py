@@ -12,7 +12,7 @@ from cronq.host.process import identity, memory_mb, runs
 from cronq.messages.attempts import KILLED
 from cronq.messages.holder import Holder
 from cronq.namedtuple import NamedTuple
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""What consumers ask a transport for, what they get, and what it says of who holds what."""
+"""What consumers ask a transport for, what they get, who holds what, and what is known of the dead among them."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from cronq.messages.attempts import KILLED
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -56,3 +57,21 @@ class Held(NamedTuple):
     holder: str
     messages: int
     until: float
+
+
+class Evidence(NamedTuple):
+    """What is known of a dead holder.
+
+    Its messages with a position below `finished_below` had finished and are acked; the one at `running` had started.
+    When this is `certain` (noted by the dead itself since the last boot), all others never started, and their
+    attempt is taken back; otherwise any of them may have started, and the attempt counts.
+    `error_class` says in one word what `cause` says for people (`messages.attempts`). `prefix` is what names have in
+    storage and nobody is told.
+    """
+
+    cause: str
+    finished_below: int = 0
+    running: int | None = None
+    certain: bool = False
+    error_class: str = KILLED
+    prefix: str = ""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cronq.schedules.stored import Fired, Firing, StoredSchedule
     from cronq.transports.abilities.copies import Copy
     from cronq.transports.abilities.queues import Shown
-    from cronq.transports.exchange import Exchange, Held, Want
-    from cronq.transports.verdict import Evidence, Rescued
+    from cronq.transports.exchange import Evidence, Exchange, Held, Want
+    from cronq.transports.verdict import Rescued
 
 _FOR_EVER_S = 1e12
 _PAGE = 500

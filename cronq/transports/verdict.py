@@ -1,8 +1,8 @@
-"""What is known of a dead consumer, and what becomes of the messages it held."""
+"""What becomes of the messages that a dead consumer held, by what is known of it."""
 
 from __future__ import annotations
 
-from cronq.messages.attempts import KILLED, STOPPED, Cause
+from cronq.messages.attempts import STOPPED, Cause
 from cronq.messages.message import UNLIMITED, Ack, Fail, Release
 from cronq.namedtuple import NamedTuple
 
@@ -11,24 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cronq.messages.message import Message, Outcome
-
-
-class Evidence(NamedTuple):
-    """What is known of a dead holder.
-
-    Its messages with a position below `finished_below` had finished and are acked; the one at `running` had started.
-    When this is `certain` (noted by the dead itself since the last boot), all others never started, and their
-    attempt is taken back; otherwise any of them may have started, and the attempt counts.
-    `error_class` says in one word what `cause` says for people (`messages.attempts`). `prefix` is what names have in
-    storage and nobody is told.
-    """
-
-    cause: str
-    finished_below: int = 0
-    running: int | None = None
-    certain: bool = False
-    error_class: str = KILLED
-    prefix: str = ""
+    from cronq.transports.exchange import Evidence
 
 
 class Rescued(NamedTuple):

@@ -14,8 +14,7 @@ from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
 from cronq.messages.message import State
-from cronq.transports.exchange import Want
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence, Want
 from tests.consumer.crew import Post
 from tests.making import app as make_app
 

@@ -14,7 +14,7 @@ from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.runner import Runner
 from cronq.errors import TransportError
 from cronq.messages.message import State
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.consumer.batches import Batch, waiting
 from tests.consumer.bench import runnable
 from tests.consumer.crew import pressure

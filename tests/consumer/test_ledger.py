@@ -5,7 +5,7 @@ import errno
 from cronq.errors import GiveUp, SyncError
 from cronq.messages.message import State
 from cronq.tasks.retry import Retry
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.consumer.crew import attempts, pressure
 
 

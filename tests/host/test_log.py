@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from cronq.host.event_words import words_for
 from cronq.host.log import EventLog
 from tests.making import message
 from tests.processes import open_descriptors, says
@@ -30,6 +31,12 @@ def test_a_line_tells_when_who_and_what(path):
 def test_events_without_words_are_not_written(path):
     EventLog(path, "tick")("submitted", {})
     assert not os.path.exists(path)
+
+
+def test_a_tick_s_end_has_no_words_and_none_are_imported_to_learn_that(path, python):
+    assert words_for("ticked", {"plan": None}) is None
+    code = f"import sys; from cronq.host.log import EventLog; EventLog({path!r}, 'tick')('ticked', {{}}); "
+    assert says(python(code + "print('cronq.host.event_words' in sys.modules)")) == "False"
 
 
 def test_control_characters_of_an_error_do_not_reach_the_file(path):

@@ -8,8 +8,7 @@ from cronq.supervisor.backoff import Backoff
 from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, Plan, decide
 from cronq.supervisor.rescue import Dead
 from cronq.supervisor.slots import BROKEN, STARTING, Seen
-from cronq.transports.exchange import Held
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence, Held
 from tests.presence import there
 from tests.supervisor.sights import MONOTONIC, NEVER, NOW, dead, group, live, note, project, sight
 

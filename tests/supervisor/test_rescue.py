@@ -10,9 +10,8 @@ from cronq.host import process
 from cronq.messages.message import Message, State
 from cronq.supervisor.rescue import Dead, find_dead, rescue, strays
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Seen, SlotNote
-from cronq.transports.exchange import Held, Want
+from cronq.transports.exchange import Evidence, Held, Want
 from cronq.transports.memory.transport import MemoryTransport
-from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.making import message
 from tests.presence import there

@@ -9,7 +9,7 @@ from cronq.errors import StateDirError
 from cronq.host.state_dir import StateDir
 from cronq.supervisor import slots
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, STARTING
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.presence import there
 from tests.processes import says
 from tests.waiting import wait_until

@@ -10,11 +10,10 @@ from cronq.errors import UsageError
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, State
 from cronq.schedules.stored import Fired, Firing
-from cronq.transports.exchange import Want
+from cronq.transports.exchange import Evidence, Want
 from cronq.transports.prefix import Prefixed
 from cronq.transports.selection import Selection
 from cronq.transports.sqlite import SqliteTransport
-from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.making import message
 from tests.transports.abilities.copies_contract import CopiesContract

@@ -20,12 +20,11 @@ from hypothesis.stateful import (
 
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, Ack, Continue, Fail, Message, Release, State
 from cronq.messages.rate import parse
-from cronq.transports.exchange import Want
+from cronq.transports.exchange import Evidence, Want
 from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sqlite import SqliteTransport
 from cronq.transports.sqlite.rows import record_of
 from cronq.transports.sqlite.statements import RECORD
-from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 
 if TYPE_CHECKING:

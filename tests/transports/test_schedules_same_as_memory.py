@@ -18,10 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cronq.messages.attempts import Cause
 from cronq.messages.message import Ack, Fail, Message, Release, State
 from cronq.schedules.stored import CODE, RUNTIME, Fired, Firing, StoredSchedule
-from cronq.transports.exchange import Want
+from cronq.transports.exchange import Evidence, Want
 from cronq.transports.memory.transport import MemoryTransport
 from cronq.transports.sqlite import SqliteTransport
-from cronq.transports.verdict import Evidence
 from tests.clocks import FakeClock
 from tests.making import message
 

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cronq.messages.message import Message, Outcome
-    from cronq.transports.exchange import Exchange, Held, Want
-    from cronq.transports.verdict import Evidence, Rescued
+    from cronq.transports.exchange import Evidence, Exchange, Held, Want
+    from cronq.transports.verdict import Rescued
 
     Shown = Callable[[Mapping[str, str]], object]
 

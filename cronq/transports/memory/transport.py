@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from cronq.messages.message import Message, Outcome, QueueCounts, Record
     from cronq.schedules.stored import Fired, Firing, StoredSchedule
     from cronq.transports.abilities.queues import Shown
-    from cronq.transports.exchange import Want
+    from cronq.transports.exchange import Evidence, Want
     from cronq.transports.memory.rows import Row
     from cronq.transports.selection import Selection
-    from cronq.transports.verdict import Evidence
 
 
 class MemoryTransport(Transport):

@@ -21,12 +21,12 @@ from cronq.host.process import PRESSURE, start_of
 from cronq.host.state_dir import NEW, document_root_of
 from cronq.namedtuple import NamedTuple
 from cronq.transports.abilities.copies import Copy
+from cronq.transports.exchange import Evidence
 from cronq.transports.sqlite import statements as sql
 from cronq.transports.sqlite.connections import Connections
 from cronq.transports.sqlite.counts import count
 from cronq.transports.sqlite.settlement import rescue
 from cronq.transports.sqlite.version import APPLICATION_ID
-from cronq.transports.verdict import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

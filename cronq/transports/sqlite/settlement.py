@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from cronq.transports.verdict import Evidence
+    from cronq.transports.exchange import Evidence
 
 
 def settle(connection: sqlite3.Connection, holder: str, outcomes: Sequence[Outcome], now: float) -> list[str]:

@@ -16,7 +16,6 @@ from cronq.transports.sqlite.connections import BUSY_TIMEOUT_S, Connections
 from cronq.transports.sqlite.insertion import NONE, enqueue, is_plain, plain_row
 from cronq.transports.sqlite.reservation import Rules
 from cronq.transports.sqlite.rows import key_of, record_of, state_at
-from cronq.transports.sqlite.settlement import rescue, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     from cronq.schedules.stored import Firing, StoredSchedule
     from cronq.transports.abilities.copies import Copy
     from cronq.transports.abilities.queues import Shown
-    from cronq.transports.exchange import Want
+    from cronq.transports.exchange import Evidence, Want
     from cronq.transports.selection import Selection
-    from cronq.transports.verdict import Evidence, Rescued
+    from cronq.transports.verdict import Rescued
 
 
 class SqliteTransport(Transport):
@@ -75,6 +74,8 @@ class SqliteTransport(Transport):
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if not outcomes and want is not None and not want.is_expected and not self._has_some(want):
             return Exchange([], [], more=False)  # who wakes by the clock must not take the write lock to learn that
+        from cronq.transports.sqlite.settlement import settle  # not for a tick
+
         now = self._clock.now()
         write = self._connections.write if outcomes else self._connections.write_unsynced
         try:
@@ -102,6 +103,8 @@ class SqliteTransport(Transport):
             return connection.execute(sql.EXTEND, (until, holder)).rowcount
 
     def rescue(self, holder: str, evidence: Evidence) -> Rescued:
+        from cronq.transports.sqlite.settlement import rescue
+
         with self._connections.write() as connection:
             return rescue(connection, holder, evidence, self._clock.now())
 

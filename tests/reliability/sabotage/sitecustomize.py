@@ -34,7 +34,7 @@ def believes_the_living_dead() -> None:
 def drops_acks() -> None:
     """Every message is run again once, though nobody was killed."""
     from cronq.messages.message import Ack, Release
-    from cronq.transports.sqlite import settlement, transport
+    from cronq.transports.sqlite import settlement
 
     settle = settlement.settle
 
@@ -42,7 +42,7 @@ def drops_acks() -> None:
         kept = [Release(one.message) if isinstance(one, Ack) and one.message.attempt == 1 else one for one in outcomes]
         return settle(connection, holder, kept, now)
 
-    transport.settle = settle_without_acks  # type: ignore[attr-defined]  # where it is called
+    settlement.settle = settle_without_acks
 
 
 def leaves_half_written_files() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cronq.messages.message import Ack, Release
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.transports.contract import ME, Contract, ids, message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cronq.messages.message import Continue, Fail, Release, State
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.transports.contract import ME, OTHER, Contract, message
 
 

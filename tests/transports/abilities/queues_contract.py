@@ -8,8 +8,7 @@ import pytest
 
 from cronq.messages.follow import Follow, Step, written
 from cronq.messages.message import UNTIL_DONE, Ack, Continue, Fail, Release, State
-from cronq.transports.exchange import Want
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence, Want
 from tests.transports.contract import ME, OTHER, Contract, message
 
 

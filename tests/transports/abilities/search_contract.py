@@ -6,8 +6,8 @@ import pytest
 
 from cronq.messages.attempts import KEPT, Cause
 from cronq.messages.message import Ack, Fail, Release, State
+from cronq.transports.exchange import Evidence
 from cronq.transports.selection import Selection
-from cronq.transports.verdict import Evidence
 from tests.transports.contract import ME, OTHER, Contract, message
 
 

@@ -10,7 +10,7 @@ import pytest
 from cronq.messages.attempts import KILLED, Cause
 from cronq.messages.message import Ack, Continue, Fail, Message, Release
 from cronq.schedules.stored import CLOCK_WAS_WRONG_S, Fired, Firing, StoredSchedule
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.making import message
 from tests.transports.contract import ME, Contract
 

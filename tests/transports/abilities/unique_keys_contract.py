@@ -9,7 +9,7 @@ import pytest
 from cronq.messages.ids import enqueued_at
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING, Ack, Fail, Release, State
 from cronq.schedules.stored import Firing
-from cronq.transports.verdict import Evidence
+from cronq.transports.exchange import Evidence
 from tests.transports.abilities.stored_schedules_contract import schedule
 from tests.transports.contract import ME, Contract, ids, message
 
