@@ -47,7 +47,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory as a user's home has it: cronq refuses to keep its state below /tmp, where pytest keeps its own."""
+    """A directory as a user's home has it: ticks refuse to work below /tmp, where pytest keeps its own."""
     import shutil
     import tempfile
 

@@ -15,6 +15,7 @@ from cronq.cli.findings import Error, Fact, Warned
 from cronq.cli.project_checks import project
 from cronq.cli.text import count
 from cronq.errors import CronqError
+from cronq.host.shared_places import shared_place_of, why_not_to_stay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,9 @@ def environment(settings: Settings) -> Iterator[Finding]:
 def _state_dir(settings: Settings) -> Iterator[Finding]:
     bare_app(settings).state.prepare()
     yield Fact("state_dir", settings.state_dir)
+    place = shared_place_of(settings.state_dir)
+    if place is not None:
+        yield Warned(f"state_dir = {settings.state_dir!r}: {why_not_to_stay(place)}")
 
 
 def _python(settings: Settings) -> Iterator[Finding]:

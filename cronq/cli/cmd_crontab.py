@@ -10,6 +10,7 @@ import click
 from cronq.cli import cronline, crontab
 from cronq.cli.common import configured, settings_with_file
 from cronq.cli.text import say
+from cronq.host.shared_places import refuse_temporary
 from cronq.host.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def command(context: click.Context, action: str, every: int, with_flock: bool) -
     settings = settings_with_file(context)
     if action == "remove":
         return _remove(settings)
+    if action == "install":
+        refuse_temporary(settings.state_dir)
     line = crontab.tick_line(settings, every, with_flock)
     if with_flock:
         StateDir(settings.state_dir).prepare()  # flock makes its file, not the directory

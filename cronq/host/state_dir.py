@@ -8,13 +8,14 @@ import stat
 from functools import lru_cache
 
 from cronq.errors import StateDirError
+from cronq.host.shared_places import refuse_what_others_can_replace
+from cronq.host.user_name import user_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
 
 
-_SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named in order to be refused
 _DOCUMENT_ROOTS = frozenset({"public_html", "www", "htdocs", "html", "httpdocs", "public", "web_root", "wwwroot"})
 _LONGEST = 64  # characters of a queue's name, as in config/kinds.py
 NEW = ".new"  # what a file is called while it is written; one that stays is of a process that was killed
@@ -60,9 +61,9 @@ class StateDir:
 
         Raises StateDirError with what is wrong, where, and the command that mends it.
         """
-        if not os.path.isdir(self.path):
-            self._refuse_shared_places()
         try:
+            if not os.path.isdir(self.path):
+                self._refuse_open_places()
             if _make_directory(self.path):
                 _keep_name(self.path)
             self._refuse_others()
@@ -72,17 +73,17 @@ class StateDir:
         except OSError as error:
             raise StateDirError(
                 f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
-                f"{_user_name(os.geteuid())}; set state_dir in cronq.toml to a directory of yours"
+                f"{user_name(os.geteuid())}; set state_dir in cronq.toml to a directory of yours"
             ) from error
 
     def _refuse_others(self) -> None:
-        self._refuse_shared_places()
+        self._refuse_open_places()
         found = os.lstat(self.path)
         if not stat.S_ISDIR(found.st_mode):
             raise StateDirError(f"{self.path}: is not a directory (symbolic links are not followed): remove it")
         if found.st_uid != os.geteuid():
             raise StateDirError(
-                f"{self.path}: belongs to {_user_name(found.st_uid)}, but cronq runs as {_user_name(os.geteuid())}: "
+                f"{self.path}: belongs to {user_name(found.st_uid)}, but cronq runs as {user_name(os.geteuid())}: "
                 f"run cronq as its owner, or set another state_dir"
             )
         if found.st_mode & 0o022:
@@ -93,12 +94,9 @@ class StateDir:
         if found.st_mode & 0o055:
             os.chmod(self.path, 0o700)
 
-    def _refuse_shared_places(self) -> None:
-        real = os.path.realpath(self.path)
-        for place in _SHARED:
-            if real == place or real.startswith(place + "/"):
-                raise StateDirError(f"{self.path}: {place} is shared by all users of the host: set another state_dir")
-        served = document_root_of(real)
+    def _refuse_open_places(self) -> None:
+        refuse_what_others_can_replace(self.path)
+        served = document_root_of(self.path)
         if served:
             raise StateDirError(
                 f"{self.path}: lies below {served}/, which web servers hand out to the world: "
@@ -142,15 +140,6 @@ def _refuse_planted(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise StateDirError(f"{path}: is not a directory of yours (symbolic links are not followed): remove it")
-
-
-def _user_name(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
 
 
 def open_private(path: str, flags: int) -> int:

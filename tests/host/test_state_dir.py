@@ -132,14 +132,6 @@ def test_an_unprivileged_user_prepares_a_directory_of_its_own(open_place, python
     assert says(python(AS_NOBODY, f"{open_place}/.cronq")) == "prepared"
 
 
-@pytest.mark.parametrize("place", ["/tmp", "/var/tmp", "/dev/shm"])
-def test_a_shared_place_is_refused_and_nothing_is_made_there(place):
-    path = f"{place}/cronq-{os.getpid()}"
-    text = refusal(path)
-    assert f"{place} is shared by all users of the host: set another state_dir" in text
-    assert not os.path.exists(path)
-
-
 @pytest.mark.parametrize("root", ["public_html", "www", "htdocs", "html", "httpdocs", "public"])
 def test_a_place_that_the_web_serves_is_refused_and_nothing_is_made_there(home, root):
     (home / root).mkdir()
