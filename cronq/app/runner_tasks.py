@@ -31,5 +31,5 @@ def tasks_of(
         hooks.resets,
         hooks.disconnects,
         confinement_of(installation.settings, everything=isolated),
-        installation.transport.results,
+        lambda group_id: installation.transport.results(group_id),  # noqa: PLW0108 - opens no queue before it is asked
     )

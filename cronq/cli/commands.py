@@ -21,7 +21,7 @@ CHAPTERS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "check", "crontab"),
     "Look and steer": ("status", "queues", "tasks", "schedule", "messages", "failed", "stop"),
     "Keep safe": ("backup", "restore"),
-    "Work by hand": ("enqueue", "drain"),
+    "Work by hand": ("enqueue", "run", "drain"),
     "What cron runs": ("tick", "consume"),
 }
 NAMES: tuple[str, ...] = tuple(name for names in CHAPTERS.values() for name in names)

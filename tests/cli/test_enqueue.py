@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cronq.cli.cmd_enqueue import read_arguments
+from cronq.cli.task_call import read_arguments
 from cronq.errors import UsageError
 from cronq.messages.message import State
 

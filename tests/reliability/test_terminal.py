@@ -189,6 +189,8 @@ SHOWING = (
     ("enqueue", HOSTILE, "a=1", "a=1"),
     ("enqueue", HOSTILE, f"{HOSTILE}=1", "--delay", HOSTILE),
     ("enqueue", "tasks.held", "x", "--queue", HOSTILE),
+    ("run", f"{HOSTILE}x"),
+    ("run", HOSTILE, "a=1", "a=1"),
     ("drain", "--queue", HOSTILE),
     ("drain",),
     ("backup", "copy.db"),
@@ -219,7 +221,16 @@ def test_no_command_hands_it_to_the_terminal(planted: Planted, words: Sequence[s
     assert ended.code in {0, 1, 2}
 
 
-BROKEN_PROJECT = (("check",), ("tasks",), ("schedule",), ("enqueue", "x"), ("drain",), ("consume", "work"), ("init",))
+BROKEN_PROJECT = (
+    ("check",),
+    ("tasks",),
+    ("schedule",),
+    ("enqueue", "x"),
+    ("run", "x"),
+    ("drain",),
+    ("consume", "work"),
+    ("init",),
+)
 
 
 @pytest.mark.parametrize("words", [*BROKEN_PROJECT, ("tick", "--run")], ids=" ".join)

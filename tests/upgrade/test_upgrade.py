@@ -255,7 +255,7 @@ def test_every_command_that_looks_at_the_queues_refuses_a_newer_file_with_the_re
             done.stdout + done.stderr
         )
         assert "Traceback" not in done.stderr
-    assert set(NAMES) - set(LOOKS_AT_QUEUES) == {"init", "crontab", "stop"}
+    assert set(NAMES) - set(LOOKS_AT_QUEUES) == {"init", "crontab", "stop", "run"}
     assert (project.home / ".cronq" / "queue.db").read_bytes() == content
 
 
