@@ -16,8 +16,9 @@ from cronq.cli.text import say
 from cronq.consumer.alarm import NoTimer
 from cronq.consumer.local_attempts import LocalAttempts
 from cronq.consumer.runnable import Runnable
-from cronq.errors import ArgumentError, CronqError, TaskStopped, TaskTimeout, UsageError
+from cronq.errors import ArgumentError, CronqError, UsageError
 from cronq.escape import escaped_lines
+from cronq.interruptions import is_interruption
 from cronq.messages.message import Ack, Continue, Fail
 from cronq.namedtuple import NamedTuple
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from cronq.app import App
     from cronq.messages.message import Message, Outcome
     from cronq.tasks.task import Task
-
-FAILURES = (Exception, TaskTimeout, TaskStopped, SystemExit)  # of a task's own, as for consumers
 
 
 @configured("run")
@@ -85,7 +84,7 @@ class HandRun:
     def __init__(self, app: App, task: Task[..., Any]) -> None:
         self._app = app
         self._task = task
-        self._attempts = LocalAttempts(app.runner_tasks(), app.clock, NoTimer(), FAILURES, None, lambda: False)
+        self._attempts = LocalAttempts(app.runner_tasks(), app.clock, NoTimer(), is_interruption, None, lambda: False)
         self._function = self._attempts.awaiting(task.run) if task.is_coroutine else task.run
 
     def to_the_end(self, message: Message) -> SliceEnd:
