@@ -11,6 +11,7 @@ from cronq import CURRENT, App, Context, GiveUp, Retry, RetryLater, events
 from cronq.config.settings import Group, Inline
 from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import TaskTimeout
+from cronq.messages.ids import new_id
 from cronq.runtime import inline_drain
 from cronq.runtime.crew import Shift, make_consumer
 from cronq.schedules.stored import StoredSchedule
@@ -80,7 +81,8 @@ def heard():
 def enqueue(app: App, end: str) -> None:
     task = app.task(name="shop.how", queue="high", retry=Retry(max_attempts=2, delay_s=0))(how)
     if end == "unreadable":
-        app.transport.enqueue([message(task="shop.how", body=b"no json")])
+        before_the_code_was_loaded = f"017000000000{new_id()[12:]}"  # or it might wait for newer code
+        app.transport.enqueue([message(id=before_the_code_was_loaded, task="shop.how", body=b"no json")])
     else:
         task.using(expires_s=1e-6 if end == "expired" else None).enqueue(end)
 

@@ -6,6 +6,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pytest
 from freezegun import freeze_time
@@ -16,6 +17,9 @@ from tests.clocks import FakeClock
 from tests.making import app as make_app
 from tests.making import settings
 from wsgi_hooks import CronqMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,15 @@ def test_what_enqueues_itself_for_ever_is_told(shop, box):
         box.run_all(most=7)
 
 
-def test_an_interrupt_passes_and_leaves_the_message_waiting(shop, box):
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a terminal: a shell that started the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_passes_and_leaves_the_message_waiting(shop, box, interruptible):
     def interrupt() -> None:
         signal.raise_signal(signal.SIGINT)
 
