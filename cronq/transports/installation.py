@@ -40,9 +40,10 @@ class Installation:
 
     @contextmanager
     def elsewhere(self, settings: Settings, clock: Clock, transport: Transport) -> Iterator[None]:
-        """Have another configuration, clock and transport for a while; the state directory stays."""
+        """Have another configuration, clock and transport for a while, and the state directory that goes with them."""
         before = dict(self.__dict__)  # without a transport when none has been opened yet
         self.settings, self.clock, self.transport = settings, clock, transport
+        self.state = StateDir(settings.state_dir)
         try:
             yield
         finally:

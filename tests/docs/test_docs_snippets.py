@@ -10,21 +10,22 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str = "python") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_tests_of_the_testing_page_pass(tmp_path):
-    for block in blocks("testing.md"):
+    for block in (*blocks("testing.md"), *blocks("testing.md", "toml")):
         name = block.partition("\n")[0].removeprefix("# ")
         (tmp_path / name).write_text(block)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "5 passed" in done.stdout, done.stdout
+    assert "8 passed" in done.stdout, done.stdout
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".py") == [
         "conftest.py",
         "tasks.py",
+        "test_real_queue.py",
         "test_shop.py",
         "test_without_pytest.py",
     ]

@@ -101,6 +101,73 @@ def test_a_project_without_cronq_toml_is_told_so(run, pytester):
     result.stdout.fnmatch_lines(["*cronq.toml: no such file*"])
 
 
+def test_a_real_queue_is_worked_on_by_another_process_and_every_test_has_its_own(run, pytester):
+    pytester.makepyfile(
+        """
+        def test_it(cronq_queue, cronq_app, tmp_path):
+            from tasks import done, note
+            ref = note.enqueue("a")
+            assert ref.status == "ready"
+            assert cronq_queue.drain().startswith("ran 1 message, 0 failed")
+            assert (done, ref.status) == ([], "gone")  # it ran elsewhere
+            assert cronq_app.state.path == str(tmp_path / ".cronq")
+
+        def test_another(cronq_queue, cronq_app):
+            assert not any(one.ready for one in cronq_app.transport.counts())
+            assert cronq_queue.drain().startswith("ran 0 messages")
+
+        def test_none(cronq_app, pytestconfig):
+            assert cronq_app.state.path == str(pytestconfig.rootpath / ".cronq")
+        """
+    )
+    run().assert_outcomes(passed=3)
+    assert not (pytester.path / ".cronq").exists()
+
+
+def test_a_failed_attempt_of_a_real_queue_is_told_with_its_reason(run, pytester):
+    pytester.makepyfile(tasks=TASKS + "    raise ValueError('no such note')\n")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_it(cronq_queue):
+            from tasks import note
+            note.enqueue("a")
+            with pytest.raises(AssertionError, match="no such note"):
+                cronq_queue.drain()
+
+        def test_quietly(cronq_queue):
+            from tasks import note
+            note.enqueue("a")
+            assert "ran 1 message, 1 failed" in cronq_queue.drain(raises=False)
+
+        def test_one_that_cannot_begin(cronq_queue, monkeypatch):
+            monkeypatch.setenv("CRONQ_APP", "nowhere:app")
+            with pytest.raises(AssertionError, match="no module 'nowhere'"):
+                cronq_queue.drain(raises=False)
+        """
+    )
+    run().assert_outcomes(passed=3)
+
+
+def test_a_real_queue_that_others_could_replace_is_refused_and_the_app_is_as_before(run, pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        from cronq.errors import StateDirError
+        from cronq.testing.real_queue import RealQueue
+
+        def test_it(cronq_app):
+            path = cronq_app.state.path
+            with pytest.raises(StateDirError, match="whoever comes first"):
+                with RealQueue(cronq_app.installation, "/tmp/cronq-of-nobody"):
+                    pass
+            assert cronq_app.state.path == path
+        """
+    )
+    run().assert_outcomes(passed=1)
+
+
 def test_a_run_that_uses_no_fixture_of_ours_imports_none_of_our_modules(run, pytester, installed):
     pytester.makepyfile(
         f"""
@@ -116,4 +183,6 @@ def test_a_run_that_uses_no_fixture_of_ours_imports_none_of_our_modules(run, pyt
 
 
 def test_the_fixture_is_listed_with_what_it_does(run):
-    run("--fixtures").stdout.fnmatch_lines(["*cronq_box*", "*A box: what the code under test enqueues stays in it*"])
+    listed = run("--fixtures").stdout
+    listed.fnmatch_lines(["*cronq_box*", "*A box: what the code under test enqueues stays in it*"])
+    listed.fnmatch_lines(["*cronq_queue*", "*A real queue in `tmp_path`*"])
