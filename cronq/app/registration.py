@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cronq.app.definitions import Definitions
     from cronq.app.timetable import Timetable
     from cronq.tasks.batch_task import BatchTask, Gather
+    from cronq.tasks.registry import Registry
     from cronq.tasks.task import Sender, Task
 
 P = ParamSpec("P")
@@ -24,10 +25,10 @@ class Registration:
     """Makes functions tasks and enters them into the registry. All of it raises UsageError."""
 
     def __init__(self, definitions: Definitions, timetable: Timetable, sender: Sender) -> None:
-        self.registry = definitions.registry
+        self.registry: Registry = definitions.registry
         self.routing: Mapping[str, str] = definitions.installation.settings.routing
-        self.timetable = timetable
-        self.sender = sender
+        self.timetable: Timetable = timetable
+        self.sender: Sender = sender
 
     def task(self, function: Callable[P, R], name: str | None, options: Mapping[str, Any]) -> Task[P, R]:
         """Make a function a task of its own."""

@@ -11,6 +11,7 @@ import os
 import stat
 
 from cronq.errors import StateDirError
+from cronq.host.process import user_name
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -72,8 +73,6 @@ def why_not_to_stay(place: str) -> str:
 def _refuse_step(path: str, step: _Step) -> None:
     mode = step.found.st_mode
     if step.found.st_uid not in {0, os.geteuid()}:
-        from cronq.host.user_name import user_name
-
         kind = "symbolic link" if stat.S_ISLNK(mode) else "directory"
         raise StateDirError(
             f"{path}: the {kind} {step.path} on the way there is {user_name(step.found.st_uid)}'s, who can put "

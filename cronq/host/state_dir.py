@@ -8,6 +8,7 @@ import stat
 from functools import lru_cache
 
 from cronq.errors import StateDirError
+from cronq.host.process import user_name
 from cronq.host.shared_places import refuse_what_others_can_replace
 
 TYPE_CHECKING = False
@@ -70,8 +71,6 @@ class StateDir:
                 _make_directory(f"{self.path}/{name}")
                 _refuse_planted(f"{self.path}/{name}")
         except OSError as error:
-            from cronq.host.user_name import user_name
-
             raise StateDirError(
                 f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
                 f"{user_name(os.geteuid())}; set state_dir in cronq.toml to a directory of yours"
@@ -83,8 +82,6 @@ class StateDir:
         if not stat.S_ISDIR(found.st_mode):
             raise StateDirError(f"{self.path}: is not a directory (symbolic links are not followed): remove it")
         if found.st_uid != os.geteuid():
-            from cronq.host.user_name import user_name
-
             raise StateDirError(
                 f"{self.path}: belongs to {user_name(found.st_uid)}, but cronq runs as {user_name(os.geteuid())}: "
                 f"run cronq as its owner, or set another state_dir"

@@ -19,6 +19,7 @@ def app(home):
     (home / "cronq.toml").write_text("")
     app = App(load(str(home / "cronq.toml")))
     yield app
+    asyncio.run(app.enqueuer.thread.run(app.transport.close))  # each thread closes its own connection
     app.transport.close()
 
 

@@ -56,7 +56,7 @@ from cronq import App, Retry
 app = App.from_config("cronq.toml")
 HOSTILE = {HOSTILE!r}
 
-@app.task(name=HOSTILE, queue="low", unique=lambda text: text, retry=Retry(max_attempts=1))
+@app.task(queue="low", unique=HOSTILE + "{{text}}", retry=Retry(max_attempts=1))
 def fail(text: str) -> None:
     raise type(HOSTILE.translate(dict.fromkeys([0])), (ValueError,), {{}})(HOSTILE)
 
@@ -283,7 +283,7 @@ def test_json_is_plain_ascii_and_whole(planted: Planted, words: Sequence[str]) -
 def test_the_log_has_lines_of_ours_only(planted: Planted) -> None:
     """Consumers run the hostile task, which fails; one cannot start at all; the tick looks on."""
     planted.run(("tasks", "resume", HOSTILE))
-    planted.run(("enqueue", HOSTILE, HOSTILE))
+    planted.run(("enqueue", "tasks.fail", HOSTILE))
     planted.run(("drain", "--queue", "low"))
     (planted.home / "broken").touch()
     planted.run(("consume", "work"))
