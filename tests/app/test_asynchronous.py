@@ -49,6 +49,7 @@ def test_a_held_write_lock_does_not_stop_the_loop(app, task):
 
     assert asyncio.run(main()) == "ready"
     assert len(turns) == 20
+    holder.close()
 
 
 def test_all_ways_to_enqueue_are_there_for_coroutines(app, task):
