@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 from cronq.tasks.terms import terms_of_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cronq.messages.message import Message
-    from cronq.tasks.task import Task
+    from cronq.tasks.task import Pairs, Task
     from cronq.tasks.terms import Asked, Terms
-
-    Calls = Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]]
 
 
 def under_terms(
-    task: Task[..., Any], wanted: Asked, messages: Sequence[Message], calls: Calls, now: float
+    task: Task[..., Any], wanted: Asked, messages: Sequence[Message], calls: Pairs, now: float
 ) -> list[Message]:
     """Return the messages of some calls under their terms. Raises ArgumentError for a key that is none."""
     return [

@@ -12,13 +12,14 @@ from cronq.tasks.options import NOTHING_ASKED
 from cronq.tasks.task import RESULT, Call, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cronq.app.definitions import Definitions
     from cronq.app.followers import Followers
     from cronq.app.project_hooks import BeforeEnqueue
     from cronq.messages.follow import Step
     from cronq.tasks.options import Delivery
+    from cronq.tasks.task import Pairs
 
     Encode = Callable[[tuple[Any, ...], Mapping[str, Any]], bytes]
 
@@ -35,7 +36,7 @@ class Writer:
     def messages(
         self,
         task: Task[..., Any],
-        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        calls: Pairs,
         delivery: Delivery,
         encode: Encode | None = None,
     ) -> list[Message]:
@@ -60,7 +61,7 @@ class Writer:
     def _unfollowed(
         self,
         task: Task[..., Any],
-        calls: Iterable[tuple[tuple[Any, ...], Mapping[str, Any]]],
+        calls: Pairs,
         delivery: Delivery,
         encode: Encode | None = None,
     ) -> list[Message]:
@@ -88,7 +89,7 @@ class Writer:
 
     def _asked_for(self, task: Task[..., Any], delivery: Delivery, usual: Message) -> Message:
         now = self.definitions.installation.clock.now()
-        expires_s = task.options.expires_s if delivery.expires_s is None else delivery.expires_s
+        expires_s = _expires_s(task, delivery)
         has_own_headers = delivery.headers or self._hooks
         return usual._replace(
             headers=self._headers(task.options.headers, delivery.headers) if has_own_headers else usual.headers,
@@ -105,7 +106,7 @@ class Writer:
         body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
         make = self.messages if is_followed else self._unfollowed
         (message,) = make(task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
-        expires_s = task.options.expires_s if delivery.expires_s is None else delivery.expires_s
+        expires_s = _expires_s(task, delivery)
         not_before = 0.0 if delivery.at is None else message.available_at
         message = message._replace(available_at=not_before, expires_at=None)
         return Step(message, into, task.wait_s if message.gather else delivery.delay_s, expires_s)
@@ -123,6 +124,10 @@ class Writer:
         for hook in self._hooks:
             hook(headers)
         return _as_bytes(headers)
+
+
+def _expires_s(task: Task[..., Any], delivery: Delivery) -> float | None:
+    return task.options.expires_s if delivery.expires_s is None else delivery.expires_s
 
 
 def _as_bytes(headers: Mapping[str, str] | None) -> bytes:

@@ -59,25 +59,27 @@ def to_store(
 
 def under_terms(one: StoredSchedule, terms: Terms) -> StoredSchedule:
     """Return a schedule whose messages are under these terms: its task's, which the tick does not know."""
-    import json
-
     said = {name: value for name, value in terms._asdict().items() if value != terms._field_defaults[name]}
-    return one._replace(spec=json.dumps(spec_of(one) | {"terms": said}).encode())
+    return _with(one, "terms", said)
 
 
 def followed_by(one: StoredSchedule, follow: bytes) -> StoredSchedule:
     """Return a schedule whose messages are followed by this (`messages.follow`), which the tick does not know."""
     import json
 
-    return one._replace(spec=json.dumps(spec_of(one) | {"follow": json.loads(follow)}).encode()) if follow else one
+    return _with(one, "follow", json.loads(follow)) if follow else one
 
 
 def delivered_as(one: StoredSchedule, delivery: Mapping[str, Any]) -> StoredSchedule:
     """Return a schedule whose messages have the `priority`, `expires_s` and `headers` of its task, as far as given."""
+    said = {name: value for name, value in delivery.items() if value}
+    return _with(one, "delivery", said) if said else one
+
+
+def _with(one: StoredSchedule, name: str, said: object) -> StoredSchedule:
     import json
 
-    said = {name: value for name, value in delivery.items() if value}
-    return one._replace(spec=json.dumps(spec_of(one) | {"delivery": said}).encode()) if said else one
+    return one._replace(spec=json.dumps(spec_of(one) | {name: said}).encode())
 
 
 def placed(one: StoredSchedule, now: float) -> StoredSchedule:

@@ -14,7 +14,7 @@ from cronq.errors import ArgumentError, OptionError
 from cronq.messages.message import UNTIL_DONE, WHILE_WAITING
 from cronq.namedtuple import NamedTuple
 from cronq.tasks.key_template import filled, read
-from cronq.tasks.option_values import check_flag
+from cronq.tasks.option_values import LONGEST_S, check_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 KEY_LENGTH = 200
 DEBOUNCED_AT_MOST = 10  # times `debounce_s` after the first call it runs, even if the calls never end
-LONGEST_S = 3650 * 86400.0
 _TAKES_ANY_NAME = 0x08  # inspect.CO_VARKEYWORDS
 
 Key = str | Callable[..., str]

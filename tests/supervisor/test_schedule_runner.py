@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cronq import events
 from cronq.host.state_dir import StateDir
 from cronq.messages.message import Fail, State
 from cronq.schedules import times
@@ -60,19 +59,6 @@ def site(home):
     site = Site(home, HOURLY)
     assert site.tick() == 0
     return site
-
-
-@pytest.fixture
-def told():
-    heard = []
-
-    def listen(name, facts):
-        if name != "submitted":
-            heard.append((name, facts))
-
-    events.listeners.append(listen)
-    yield heard
-    events.listeners.clear()
 
 
 def test_a_schedule_of_the_configuration_is_stored_by_the_first_tick(site):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from zoneinfo import ZoneInfo
 
-import pytest
-
-from cronq import events
 from cronq.errors import TransportError
 from cronq.host.state_dir import StateDir
 from cronq.messages.message import Ack, State
@@ -111,18 +108,6 @@ def test_a_run_that_lasts_longer_than_its_interval_is_not_enqueued_again(home, t
     (stored,) = site.transport.schedules()
     assert (site.ready(), stored.skipped) == (1, 4)
     assert [name for name, _ in told] == ["scheduled", "schedule_skipped"]  # said once, not every ten seconds
-
-
-@pytest.fixture
-def told():
-    heard = []
-
-    def listen(name, facts):
-        if name != "submitted":
-            heard.append((name, facts))
-
-    events.listeners.append(listen)
-    return heard
 
 
 def test_schedules_of_minutes_are_left_to_the_tick(home):
