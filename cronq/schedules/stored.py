@@ -22,8 +22,8 @@ class StoredSchedule(NamedTuple):
     """A schedule as the transport keeps it.
 
     `source` says who declared it: the project's `code`, its `config`, or a program at `runtime`.
-    `spec` is JSON: task, cron, what was written for that, tz, args, missed, queue, max_attempts, overlap, terms and
-    follow.
+    `spec` is JSON: task, cron, what was written for that, tz, args, missed, queue, max_attempts, overlap, terms,
+    delivery and follow.
     `declared` is what its source said, to see whether that has changed; `timing` the part that decides when it is due.
     `next_at` None: never, because it was `refused`, for the reason there, or has stopped at `stopped_at`, after
     `stop_after` (0: never) `failures` in a row.
@@ -47,6 +47,11 @@ class StoredSchedule(NamedTuple):
     last_result: str | None = None
     last_error: str | None = None
     stopped_at: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others: each source has its own names."""
+        return self.source, self.name
 
     def is_due(self, now: float) -> bool:
         return self.next_at is not None and self.next_at <= now

@@ -70,7 +70,7 @@ def run_now(place: Place, one: StoredSchedule) -> Message:
         if place.transport.fire(Firing(one, one.next_at, [message], overlaps=True)) is Fired.ENQUEUED:
             _wake(place, [message])
             return message
-        one = next((other for other in place.transport.schedules() if other[:2] == one[:2]), one)
+        one = next((other for other in place.transport.schedules() if other.key == one.key), one)
     raise TransportError(f"schedule {one.name}: others change it all the time: try again", pressure=True)
 
 

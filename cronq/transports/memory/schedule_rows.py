@@ -29,17 +29,17 @@ class MemorySchedules:
     def declare(self, source: str, schedules: Sequence[StoredSchedule], only: Sequence[str] | None, now: float) -> None:
         before = self._all
         replaced = {key for key in before if key[0] == source and (only is None or key[1] in only)}
-        new = {(source, one.name): redeclared(before.get((source, one.name)), one, now) for one in schedules}
+        new = {one.key: redeclared(before.get(one.key), one, now) for one in schedules}
         self._all = {key: one for key, one in before.items() if key not in replaced} | new
 
     def revise(self, old: StoredSchedule, new: StoredSchedule) -> bool:
         if not self._is_as(old):
             return False
-        self._all[old[:2]] = new
+        self._all[old.key] = new
         return True
 
     def fire(self, firing: Firing, now: float, enqueue: Callable[[Sequence[Message]], Mapping[str, str]]) -> Fired:
-        stored = self._all.get(firing.schedule[:2])
+        stored = self._all.get(firing.schedule.key)
         if stored is None or not self._is_as(firing.schedule):
             return Fired.BEATEN
         moved, answer = fired(stored, firing, self._goes_on, now)
@@ -47,7 +47,7 @@ class MemorySchedules:
             absorbed = enqueue(firing.messages)
             last_id = moved.last_message_id or ""
             moved = moved._replace(last_message_id=absorbed.get(last_id, last_id))
-        self._all[stored[:2]] = moved
+        self._all[stored.key] = moved
         return answer
 
     def end(self, outcome: Outcome, now: float) -> None:
@@ -58,7 +58,7 @@ class MemorySchedules:
                 self._all[key] = ended(one, outcome, now)
 
     def _is_as(self, known: StoredSchedule) -> bool:
-        stored = self._all.get(known[:2])
+        stored = self._all.get(known.key)
         return stored is not None and stored.next_at == known.next_at
 
     def _goes_on(self, message_id: str) -> bool:
