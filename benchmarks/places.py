@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cronq.host.shared_places import shared_place_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -36,8 +38,11 @@ def python_of(venv: str, packages: Sequence[str]) -> str:
 
 @contextmanager
 def work_directory() -> Iterator[Path]:
-    """Make a directory to work in, on the disk the checkout is on, and remove it."""
-    base = CACHE / "work"
+    """Make a directory to work in, on the disk the checkout is on, and remove it.
+
+    Of a checkout among temporary files, where ticks refuse to work, it is made in the home.
+    """
+    base = CACHE / "work" if shared_place_of(str(CACHE)) is None else Path.home() / ".cache" / "cronq-benchmarks"
     base.mkdir(parents=True, exist_ok=True)
     path = Path(tempfile.mkdtemp(dir=base))
     try:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree  # what it parses here, we have just written
 import pytest
 
 from benchmarks import __main__ as harness
-from benchmarks import guard
+from benchmarks import guard, places
 from benchmarks.figures import Figure, Plot, Section, Table, at_least, at_most, number, paired, percentile
 from benchmarks.plots import svg
 from benchmarks.report import write
@@ -77,6 +77,14 @@ def test_bars_are_as_long_as_their_values_the_longest_first():
 def test_bars_far_apart_are_drawn_on_a_logarithmic_scale():
     longest, middle, shortest = lengths(1.0, 100.0, 10_000.0)
     assert longest - middle == pytest.approx(middle - shortest, abs=0.2)
+
+
+def test_a_checkout_among_temporary_files_has_its_queues_in_the_home(monkeypatch, home):
+    monkeypatch.setattr(places, "CACHE", Path("/tmp/clean/.benchmarks"))
+    monkeypatch.setenv("HOME", str(home))
+    with places.work_directory() as path:
+        assert path.is_relative_to(home)
+    assert not path.exists()
 
 
 def test_the_guard_is_content_with_what_it_knows_and_with_a_little_more(capsys):
