@@ -12,15 +12,16 @@ from cronq.namedtuple import NamedTuple
 from cronq.supervisor import backoff, interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.plan import Plan, Sight, decide
-from cronq.supervisor.rescue import find_dead, rescue, strays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.config.settings import Settings
     from cronq.host.state_dir import StateDir
+    from cronq.supervisor.rescue import Dead
+    from cronq.supervisor.slots import Seen
     from cronq.supervisor.spawn import Starter
     from cronq.transports.base import Transport
     from cronq.transports.exchange import Held
@@ -90,7 +91,7 @@ def see(supervisor: Supervisor) -> Sight:
     seen = slots.survey(state)
     by_name = {one.name: one for one in seen}
     signalled = overdue_list.read(state)
-    dead = find_dead(held, by_name, clock.now(), signalled)
+    dead, strays = _gone(held, by_name, clock.now(), signalled)
     rescuable = {one.held.holder: one.held.messages for one in dead}
     return Sight(
         now=clock.now(),
@@ -99,7 +100,7 @@ def see(supervisor: Supervisor) -> Sight:
         slots=seen,
         depth=_depths(supervisor, sum(rescuable.values())),
         dead=dead,
-        strays=strays(held, by_name),
+        strays=strays,
         has_successor=frozenset(one.name for one in seen if locks.holder_pid(state.successor(one.name)) is not None),
         backoff={group.name: backoff.read(state.backoff(group.name)) for group in settings.groups},
         paused_until=paused_until(state),
@@ -110,7 +111,7 @@ def see(supervisor: Supervisor) -> Sight:
 
 def carry_out(supervisor: Supervisor, plan: Plan) -> None:
     """Do what the plan says, in its order."""
-    rescue(supervisor.transport, plan.rescue)
+    _rescue(supervisor, plan)
     _extend(supervisor, supervisor.transport.held())
     _stop_overdue(supervisor.state, plan)
     for group, found in plan.backoff.items():
@@ -118,6 +119,13 @@ def carry_out(supervisor: Supervisor, plan: Plan) -> None:
         if found.deaths:
             emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.monotonic())
     _start(supervisor, [*plan.start, *plan.succeed])
+
+
+def _rescue(supervisor: Supervisor, plan: Plan) -> None:
+    if plan.rescue:
+        from cronq.supervisor.rescue import rescue
+
+        rescue(supervisor.transport, plan.rescue)
 
 
 def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
@@ -134,6 +142,17 @@ def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
             return
         for target in some:
             emit("spawned", target=target)
+
+
+def _gone(
+    held: Sequence[Held], by_name: Mapping[str, Seen], now: float, signalled: Collection[str]
+) -> tuple[Sequence[Dead], Sequence[str]]:
+    """Return the dead among those that hold messages, and the slots that others of them have lost."""
+    if not held:
+        return (), ()
+    from cronq.supervisor.rescue import find_dead, strays
+
+    return find_dead(held, by_name, now, signalled), strays(held, by_name)
 
 
 def _depths(supervisor: Supervisor, rescued: int) -> dict[str, int]:
