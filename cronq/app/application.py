@@ -227,13 +227,13 @@ class App:
         """Return calls to be run one after the other: `app.chain(a.call(1), b.call(RESULT)).enqueue()`."""
         from cronq.app.workflows import Chain, Workflows
 
-        return Chain(Workflows(self.definitions, self.writer, self.enqueuer.post), steps)
+        return Chain(Workflows(self.definitions, self.writer, self.enqueuer), steps)
 
     def group(self, *parts: Call[Any] | Chain | CallGroup | Sequence[Any], then: Call[Any] | None = None) -> CallGroup:
         """Return calls to be run at the same time; `then` is run when all have succeeded, RESULT is their results."""
         from cronq.app.workflows import CallGroup, Workflows
 
-        return CallGroup(Workflows(self.definitions, self.writer, self.enqueuer.post), parts, then)
+        return CallGroup(Workflows(self.definitions, self.writer, self.enqueuer), parts, then)
 
     def on_failure(self, callback: Task[P, R] | Callable[P, R]) -> Task[P, R]:
         """Enqueue this task, with a Failure, for every message that goes to the failure queue: `@app.on_failure`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cronq.app.call_labels import headers_of_call
 from cronq.app.call_terms import terms_for
 from cronq.errors import CronqError
 from cronq.schedules.spec import delivered_as, followed_by, placed, schedule_of, to_store, under_terms
@@ -66,7 +67,7 @@ class Declarations:
             task = self._definitions.registry.get(schedule.task)
             queue = self._definitions.queue_for(task, schedule.queue)
             body = task.codec.encode_json(schedule.args)
-            terms = _terms(task, body)
+            terms, headers = _terms(task, body), _headers(task, body)
         except CronqError as error:
             reason = f"schedule {schedule.name}: {error}"
             one = to_store(source, schedule, schedule.args, schedule.queue or "normal", 1, place)
@@ -77,7 +78,7 @@ class Declarations:
         stored = to_store(source, schedule, json.loads(body), queue, attempts, place)
         options = task.options
         delivered = delivered_as(
-            stored, {"priority": options.priority, "expires_s": options.expires_s, "headers": options.headers}
+            stored, {"priority": options.priority, "expires_s": options.expires_s, "headers": headers}
         )
         followed = followed_by(delivered, self._followers.of(task, queue))
         return followed if terms is None else under_terms(followed, terms)
@@ -101,6 +102,15 @@ def _terms(task: Task[..., Any], body: bytes) -> Terms | None:
         return None
     args, kwargs = task.codec.decode(body)
     return terms_for(task, wanted, tuple(args), kwargs)
+
+
+def _headers(task: Task[..., Any], body: bytes) -> dict[str, str]:
+    """Return those of every run of a schedule, its label among them."""
+    headers = dict(task.options.headers or {})
+    if task.options.label is None:  # then the arguments need not be read
+        return headers
+    args, kwargs = task.codec.decode(body)
+    return headers | headers_of_call(task, tuple(args), kwargs)
 
 
 def _differ(new: Sequence[StoredSchedule], stored: Sequence[StoredSchedule], now: float) -> bool:

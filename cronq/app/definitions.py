@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.errors import UsageError
 from cronq.tasks.options import with_queue_settings
+from cronq.tasks.own_options import own_options
 from cronq.tasks.registry import Registry
 from cronq.tasks.routing import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
+    from cronq.messages.message import Message
     from cronq.messages.rate import Rate
     from cronq.tasks.retry import Retry
     from cronq.tasks.task import Task
@@ -46,20 +48,34 @@ class Definitions:
         """Return the retry policy of a task in a queue: the task's own, as changed by `[queues.NAME]`."""
         known = self._policies.get((task.name, queue))
         if known is None:
-            of_queue = self.installation.settings.queue(queue)
-            known = with_queue_settings(task.options.retry, of_queue.retry, of_queue.max_attempts)
-            self._policies[task.name, queue] = known
+            known = self._policies[task.name, queue] = self.changed(task.options.retry, queue)
         return known
 
-    def timeout_s(self, task: Task[..., Any], queue: str) -> float | None:
-        """Return how long an attempt at a task may take; None: as long as it likes."""
-        configured = self.installation.settings.queue(queue).timeout_s
-        return task.options.timeout_s if configured is None else configured
+    def changed(self, retry: Retry, queue: str) -> Retry:
+        """Return what `[queues.NAME]` makes of a policy."""
+        of_queue = self.installation.settings.queue(queue)
+        return with_queue_settings(retry, of_queue.retry, of_queue.max_attempts)
 
-    def result_ttl_s(self, task: Task[..., Any], queue: str) -> float:
-        """Return how long the result of a task is kept."""
-        configured = self.installation.settings.queue(queue).result_ttl_s
-        return task.options.result_ttl_s if configured is None else configured
+    def policy_of(self, task: Task[..., Any], message: Message) -> Retry:
+        """Return the retry policy of one message: of its call, else of its task, as changed by `[queues.NAME]`."""
+        own = own_options(message.headers).retry
+        return self.policy(task, message.queue) if own is None else self.changed(own, message.queue)
+
+    def timeout_of(self, task: Task[..., Any], message: Message) -> float | None:
+        """Return how long an attempt at a message may take; None: as long as it likes."""
+        configured = self.installation.settings.queue(message.queue).timeout_s
+        if configured is not None:
+            return configured
+        own = own_options(message.headers).timeout_s if message.headers else None
+        return task.options.timeout_s if own is None else own
+
+    def result_ttl_of(self, task: Task[..., Any], message: Message) -> float:
+        """Return how long the result of a message is kept."""
+        configured = self.installation.settings.queue(message.queue).result_ttl_s
+        if configured is not None:
+            return configured
+        own = own_options(message.headers).result_ttl_s if message.headers else None
+        return task.options.result_ttl_s if own is None else own
 
     def rates(self) -> dict[str, Rate]:
         """Return the rates of tasks and queues, as code and configuration say now."""

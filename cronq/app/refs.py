@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from cronq.app.looks import looks
 from cronq.errors import UnknownTaskError, UsageError, WaitTimeout
 from cronq.messages.outbox import HELD
 from cronq.tasks.ref import OVER, SENT, Ref
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cronq.app.definitions import Definitions
     from cronq.messages.message import Message, Record
     from cronq.messages.outbox import Outbox
-
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.25  # between two looks of who waits
 
 
 class AppRefs:
@@ -32,6 +30,10 @@ class AppRefs:
         if not isinstance(message, str | Ref):
             raise UsageError(f"{message!r:.100} is no id of a message: it is text, what ref.id returns")
         return Ref(message if isinstance(message, str) else message.id, self)
+
+    def sent(self, message_id: str) -> Ref[Any]:
+        """Return a ref for a message that is known to have been sent."""
+        return Ref(message_id, self, SENT)
 
     def of(self, messages: Sequence[Message], outbox: Outbox | None = None) -> list[Ref[Any]]:
         """Return a ref for each message: held by `outbox`, or else sent."""
@@ -65,18 +67,15 @@ class AppRefs:
         return codec.decode_result(stored)
 
     def wait(self, ref: Ref[Any], timeout_s: float) -> None:
-        ends_at = time.monotonic() + timeout_s
-        pause_s = _FIRST_PAUSE_S
-        while (status := ref.refresh().status) not in OVER:
+        for _ in looks(timeout_s):
+            status = ref.refresh().status
+            if status in OVER:
+                return
             if status == HELD:
                 raise UsageError(
                     f"message {ref.id} is held in an outbox: wait for it behind the `with` block or request"
                 )
-            left_s = ends_at - time.monotonic()
-            if left_s <= 0:
-                raise WaitTimeout(f"message {ref.id} is still {status} after {timeout_s:g} s")
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        raise WaitTimeout(f"message {ref.id} is still {status} after {timeout_s:g} s")
 
     def cancel(self, message_id: str) -> bool:
         return self._definitions.installation.transport.cancel([message_id]) == 1

@@ -23,9 +23,9 @@ def tasks_of(
     installation = definitions.installation
     return Tasks(
         definitions.registry.get,
-        definitions.policy,
-        definitions.timeout_s,
-        definitions.result_ttl_s,
+        definitions.policy_of,
+        definitions.timeout_of,
+        definitions.result_ttl_of,
         lambda: Outbox().open(send),
         hooks.arounds,
         hooks.resets,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cronq.app.looks import looks
+from cronq.errors import NoResult, WaitTimeout
 from cronq.messages.message import State
 from cronq.namedtuple import NamedTuple
+from cronq.tasks.ref import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cronq.app.refs import AppRefs
     from cronq.transports.installation import Installation
 
 
@@ -22,11 +26,18 @@ class One(NamedTuple):
 class Many(NamedTuple):
     """Messages one after the other, or at the same time."""
 
-    nodes: tuple[One | Many, ...]
+    nodes: tuple[Node, ...]
     is_ordered: bool = False
 
 
-Node = One | Many
+class Gathered(NamedTuple):
+    """Messages at the same time, and one that waits for them and gets their results."""
+
+    parts: tuple[Node, ...]
+    then: One
+
+
+Node = One | Many | Gathered
 
 
 class Progress(NamedTuple):
@@ -43,8 +54,9 @@ class Progress(NamedTuple):
 class WorkflowRef:
     """Names all messages of a chain or group, those to come included."""
 
-    def __init__(self, installation: Installation, tree: Node) -> None:
+    def __init__(self, installation: Installation, refs: AppRefs, tree: Node) -> None:
         self._installation = installation
+        self._refs = refs
         self._tree = tree
         self.ids: list[str] = list(_ids(tree))
 
@@ -63,10 +75,48 @@ class WorkflowRef:
             return "failed"
         return "running" if progress.done < progress.total else "done"
 
+    @property
+    def result(self) -> Any:
+        """What the last step returned; the list of what the parts returned, for a group without a `then`.
+
+        A task keeps what it returns for `result_ttl_s`. Raises NoResult, which says why there is none: not yet,
+        failed, or not kept.
+        """
+        progress = self.progress
+        if progress.failed:
+            raise NoResult(f"the workflow failed: {'; '.join(self._failures())}")
+        if progress.done < progress.total:
+            raise NoResult(f"the workflow has no result yet, {progress}: workflow.wait(timeout_s) waits for it")
+        return self._result_of(self._tree)
+
+    def wait(self, timeout_s: float) -> WorkflowRef:
+        """Return self when nothing of it is left to be done, or a step has failed for good.
+
+        For scripts, commands and tests, as `Ref.wait`. Raises WaitTimeout after `timeout_s` seconds.
+        """
+        for _ in looks(timeout_s):
+            progress = self.progress
+            if progress.failed or progress.done == progress.total:
+                return self
+        raise WaitTimeout(f"the workflow is not over after {timeout_s:g} s: {progress}")
+
     def cancel(self) -> bool:
         """Remove what waits; what would follow it never comes. False when a message is running: it goes on."""
         self._installation.transport.cancel(self.ids)
         return State.RESERVED not in self._states().values()
+
+    def _result_of(self, node: Node) -> Any:
+        if isinstance(node, One):
+            return self._refs.sent(node.id).result
+        if isinstance(node, Gathered):
+            return self._result_of(node.then)
+        return self._result_of(node.nodes[-1]) if node.is_ordered else [self._result_of(one) for one in node.nodes]
+
+    def _failures(self) -> Iterator[str]:
+        for message_id in self.ids:
+            record = self._installation.transport.find(message_id)
+            if record is not None and record.state is State.FAILED:
+                yield f"{record.message.task} {message_id}: {last_line(record.error)}"
 
     def _states(self) -> dict[str, State]:
         """Look the messages up in their order, so that a step is not missed that takes the place of another."""
@@ -77,15 +127,17 @@ class WorkflowRef:
 def _ids(node: Node) -> Iterator[str]:
     if isinstance(node, One):
         yield node.id
-    else:
-        for one in node.nodes:
-            yield from _ids(one)
+        return
+    for one in (*node.parts, node.then) if isinstance(node, Gathered) else node.nodes:
+        yield from _ids(one)
 
 
 def _left(node: Node, states: dict[str, State]) -> int:
     """Count what is not done yet of a node that has begun."""
     if isinstance(node, One):
         return int(states.get(node.id, State.DONE) is not State.DONE)
+    if isinstance(node, Gathered):
+        return sum(_left(one, states) for one in (*node.parts, node.then))
     if not node.is_ordered:
         return sum(_left(one, states) for one in node.nodes)
     for number in reversed(range(len(node.nodes))):

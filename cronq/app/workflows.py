@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.workflow_ref import Many, One, WorkflowRef
+from cronq.app.workflow_ref import Gathered, Many, One, WorkflowRef
 from cronq.errors import UsageError
 from cronq.messages.follow import MOST_BYTES, Follow, begun, carrying, read, written
 from cronq.messages.ids import new_id
@@ -12,13 +12,13 @@ from cronq.namedtuple import NamedTuple
 from cronq.tasks.task import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cronq.app.definitions import Definitions
+    from cronq.app.enqueuer import Enqueuer
     from cronq.app.workflow_ref import Node
     from cronq.app.writer import Writer
     from cronq.messages.follow import Stage, Step
-    from cronq.messages.message import Message
 
 MOST_DEPTH = 20
 MOST_STEPS = 10_000
@@ -53,12 +53,12 @@ class _Compiled(NamedTuple):
 
 
 class Workflows:
-    """Makes chains and groups of a project's calls, and enqueues them by `post`."""
+    """Makes chains and groups of a project's calls, and enqueues them."""
 
-    def __init__(self, definitions: Definitions, writer: Writer, post: Callable[[list[Message]], object]) -> None:
+    def __init__(self, definitions: Definitions, writer: Writer, enqueuer: Enqueuer) -> None:
         self._definitions = definitions
         self._writer = writer
-        self._post = post
+        self._enqueuer = enqueuer
 
     def enqueue(self, whole: Chain | CallGroup) -> WorkflowRef:
         """Enqueue what begins it, and return what names all of it. Raises UsageError."""
@@ -73,8 +73,8 @@ class Workflows:
                     f"{message.task}: what follows it has {len(message.follow)} bytes, {MOST_BYTES} are the most: "
                     f"pass ids instead of data, or enqueue the later steps from an earlier one"
                 )
-        self._post(messages)
-        return WorkflowRef(self._definitions.installation, tree)
+        self._enqueuer.post(messages)
+        return WorkflowRef(self._definitions.installation, self._enqueuer.refs, tree)
 
     def _compile(self, node: Any, above: tuple[int, ...]) -> _Compiled:
         """Return the stages of a call, chain, group, or list of steps. `above` are the nodes it is in."""
@@ -131,7 +131,7 @@ class Workflows:
             step for number, part in enumerate(parts) for step in _entrance(_counted(part.stages, group_id, number))
         ]
         callback = _callback(self._writer.step(group.then), group_id)
-        tree = Many((*(part.tree for part in parts), One(callback.message.id)))
+        tree = Gathered(tuple(part.tree for part in parts), One(callback.message.id))
         return _Compiled(((*steps, callback),), tree)
 
     def _refuse_ack_first(self, parts: Sequence[_Compiled]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cronq.app.call_labels import labelled
 from cronq.app.call_terms import under_terms
 from cronq.errors import UsageError
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
+from cronq.messages.own_headers import as_bytes
 from cronq.tasks.options import NOTHING_ASKED
+from cronq.tasks.own_options import as_headers
 from cronq.tasks.task import RESULT, Call, Task
 
 if TYPE_CHECKING:
@@ -69,9 +72,11 @@ class Writer:
         is_usual = delivery is NOTHING_ASKED and not self._hooks and task.options.expires_s is None
         pattern = usual if is_usual else self._asked_for(task, delivery, usual)
         wanted = task.asked(delivery)
-        calls = calls if wanted is None else list(calls)
+        calls = calls if wanted is None and task.options.label is None else list(calls)
         encode = encode or task.codec.encode
         messages = [pattern.with_call(new_id(), encode(args, kwargs)) for args, kwargs in calls]
+        if task.options.label is not None:
+            messages = labelled(task, messages, calls)
         return (
             messages
             if wanted is None
@@ -82,7 +87,7 @@ class Writer:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
         queue = self.definitions.queue_for(task, wanted)
         attempts = self.definitions.policy(task, queue).max_attempts
-        headers = _as_bytes(task.options.headers)
+        headers = as_bytes(task.options.headers)
         usual = Message("", queue, task.name, b"", headers, task.options.priority, max_attempts=attempts)
         self._usual[task.name, wanted] = usual
         return usual
@@ -90,9 +95,14 @@ class Writer:
     def _asked_for(self, task: Task[..., Any], delivery: Delivery, usual: Message) -> Message:
         now = self.definitions.installation.clock.now()
         expires_s = _expires_s(task, delivery)
-        has_own_headers = delivery.headers or self._hooks
+        own = as_headers(delivery)
+        if delivery.timeout_s is not None and task.gather:
+            raise UsageError(f"task {task.name}: a batch task runs many calls at once: timeout_s belongs to the task")
+        retry = delivery.retry and self.definitions.changed(delivery.retry, usual.queue)
+        has_own_headers = delivery.headers or own or self._hooks
         return usual._replace(
-            headers=self._headers(task.options.headers, delivery.headers) if has_own_headers else usual.headers,
+            headers=self._headers(own, task.options.headers, delivery.headers) if has_own_headers else usual.headers,
+            max_attempts=usual.max_attempts if retry is None else retry.max_attempts,
             priority=usual.priority if delivery.priority is None else delivery.priority,
             available_at=delivery.available_at(now),
             expires_at=now + expires_s if expires_s else None,
@@ -117,25 +127,17 @@ class Writer:
         It is kept for all messages of a task, so it carries nothing of the one who enqueued the first.
         """
         step = self.step(call, is_followed=False)
-        return step._replace(message=step.message._replace(id="", headers=_as_bytes(call.task.options.headers)))
+        return step._replace(message=step.message._replace(id="", headers=as_bytes(call.task.options.headers)))
 
-    def _headers(self, *given: Mapping[str, str] | None) -> bytes:
+    def _headers(self, own: dict[str, str], *given: Mapping[str, str] | None) -> bytes:
         headers = {name: value for one in given if one for name, value in one.items()}
         for hook in self._hooks:
             hook(headers)
-        return _as_bytes(headers)
+        return as_bytes(headers | own)
 
 
 def _expires_s(task: Task[..., Any], delivery: Delivery) -> float | None:
     return task.options.expires_s if delivery.expires_s is None else delivery.expires_s
-
-
-def _as_bytes(headers: Mapping[str, str] | None) -> bytes:
-    if not headers:
-        return b""
-    import json
-
-    return json.dumps(dict(headers)).encode()
 
 
 def _no_message(given: type | Call[Any] | Task[..., Any]) -> str:

@@ -21,6 +21,7 @@ from cronq.escape import escaped_lines
 from cronq.interruptions import is_interruption
 from cronq.messages.message import Ack, Continue, Fail
 from cronq.namedtuple import NamedTuple
+from cronq.tasks.context import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,9 @@ class HandRun:
     def __init__(self, app: App, task: Task[..., Any]) -> None:
         self._app = app
         self._task = task
-        self._attempts = LocalAttempts(app.runner_tasks(), app.clock, NoTimer(), is_interruption, None, lambda: False)
+        self._attempts = LocalAttempts(
+            app.runner_tasks(), app.clock, NoTimer(), is_interruption, ANYWHERE, lambda: False
+        )
         self._function = self._attempts.awaiting(task.run) if task.is_coroutine else task.run
 
     def to_the_end(self, message: Message) -> SliceEnd:

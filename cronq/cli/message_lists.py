@@ -10,6 +10,7 @@ from cronq.cli.text import span
 from cronq.escape import escaped
 from cronq.messages.ids import enqueued_at
 from cronq.messages.message import UNLIMITED, State
+from cronq.messages.own_headers import label_of
 from cronq.messages.reasons import in_words
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def as_data(record: Record) -> dict[str, Any]:
     message = record.message
     return {
         **{name: value for name, value in message._asdict().items() if name not in {"body", "headers"}},
+        "label": label_of(message) or None,
         "state": str(record.state),
         "enqueued_at": enqueued_at(message.id),
         "holder": record.holder,

@@ -9,6 +9,7 @@ from cronq.cli.message_lists import as_data, attempts_made, escaped_bytes
 from cronq.cli.text import at, bold, columns, count, span
 from cronq.escape import escaped
 from cronq.messages.ids import enqueued_at
+from cronq.messages.own_headers import label_of
 from cronq.messages.reasons import in_words
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
     return [
         ("id", message.id),
         ("task", message.task),
+        ("label", label_of(message)),
         ("queue", message.queue),
         ("state", str(record.state)),
         ("held by", record.holder or ""),

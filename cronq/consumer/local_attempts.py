@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from cronq.consumer.runnable import Runnable, Tasks
     from cronq.messages.attempts import Cause
     from cronq.messages.message import Fail, Message, Outcome, Release
+    from cronq.tasks.context import Workplace
     from cronq.tasks.task import Task
 
 
 class LocalAttempts:
     """Makes attempts in this process.
 
-    What a task raises is its own failure, unless it `passes`. `ends_at` is when the process means to leave (monotonic
-    seconds). A task is told to stop when `should_stop` says so, or when it is about to be late.
+    What a task raises is its own failure, unless it `passes`. A task is told to stop when `should_stop`
+    says so, or when it is about to be late.
     """
 
     def __init__(
@@ -45,15 +46,15 @@ class LocalAttempts:
         clock: Clock,
         timer: Timer,
         passes: Callable[[BaseException], bool],
-        ends_at: float | None,
+        workplace: Workplace,
         should_stop: Callable[[], bool],
     ) -> None:
         self._tasks = tasks
         self._clock = clock
         self.timer = timer
         self._passes = passes
-        self._ends_at = ends_at
-        self._stop_at = None if ends_at is None else last_look(ends_at, clock.monotonic())
+        self._workplace = workplace
+        self._stop_at = None if workplace.ends_at is None else last_look(workplace.ends_at, clock.monotonic())
         self.should_stop = should_stop
         self.durations: Durations = Durations()
         self._may_be_connected = True
@@ -94,14 +95,14 @@ class LocalAttempts:
         """Return the outcome of an attempt whose task returned `value` and enqueued the messages `held`."""
         if isinstance(value, Later):
             return goes_on(message, task, value, held)
-        keep_s = self._tasks.result_ttl_s(task, message.queue)
+        keep_s = self._tasks.result_ttl_s(task, message)
         if keep_s or held or message.follow or message.group_id:
             return succeeded(Ack(message, keep_s=keep_s), task, value, held, self._clock.now())
         return Ack(message)
 
     def failed(self, message: Message, task: Task[..., Any], error: BaseException, cause: Cause) -> Release | Fail:
         """Return the outcome of an attempt that ended in `error`."""
-        return failed(message, task, error, cause, self._tasks.policy(task, message.queue))
+        return failed(message, task, error, cause, self._tasks.policy(task, message))
 
     def awaiting(self, function: Callable[..., Any]) -> Callable[..., object]:
         """Return what runs a coroutine function to its end, by the loop of this process."""
@@ -137,7 +138,7 @@ class LocalAttempts:
         if not injected and not self._tasks.arounds:
             return self._run(runnable, runnable.kwargs)
         deadline, stop_at = self._ends(runnable)
-        context = Context(message, deadline, ending_in_time(self.should_stop, stop_at, self._clock))
+        context = Context(message, deadline, ending_in_time(self.should_stop, stop_at, self._clock), self._workplace)
         with ExitStack() as stack:
             for around in self._tasks.arounds:
                 stack.enter_context(around(context))
@@ -173,10 +174,10 @@ class LocalAttempts:
     def _ends(self, runnable: Runnable) -> tuple[float | None, float | None]:
         """Return the deadline of an attempt, and when its task should stop by itself, in monotonic seconds."""
         if runnable.timeout_s is None:
-            return self._ends_at, self._stop_at
+            return self._workplace.ends_at, self._stop_at
         now = self._clock.monotonic()
         deadline = now + runnable.timeout_s
-        return _earlier(deadline, self._ends_at), _earlier(last_look(deadline, now), self._stop_at)
+        return _earlier(deadline, self._workplace.ends_at), _earlier(last_look(deadline, now), self._stop_at)
 
 
 def _earlier(one: float, other: float | None) -> float:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cronq.consumer.isolation import Confinement
+    from cronq.messages.message import Message
     from cronq.messages.outbox import Outbox
     from cronq.tasks.context import Context
     from cronq.tasks.retry import Retry
@@ -24,9 +25,9 @@ class Tasks(NamedTuple):
     """
 
     find: Callable[[str], Task[..., Any]]
-    policy: Callable[[Task[..., Any], str], Retry]
-    timeout_s: Callable[[Task[..., Any], str], float | None]
-    result_ttl_s: Callable[[Task[..., Any], str], float]
+    policy: Callable[[Task[..., Any], Message], Retry]
+    timeout_s: Callable[[Task[..., Any], Message], float | None]
+    result_ttl_s: Callable[[Task[..., Any], Message], float]
     outbox: Callable[[], Outbox]
     arounds: Sequence[Callable[[Context], AbstractContextManager[object]]] = ()
     resets: Sequence[Callable[[], object]] = ()

@@ -17,6 +17,7 @@ from cronq.host.process import peak_mb
 from cronq.interruptions import is_interruption
 from cronq.messages.attempts import EXPIRED, TIMED_OUT, Cause
 from cronq.messages.message import Ack, Continue, Fail, Message, Outcome, Release
+from cronq.tasks.context import ANYWHERE
 from cronq.transports.verdict import stopped
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cronq.consumer.run_times import Durations
     from cronq.consumer.runnable import Tasks
     from cronq.errors import CronqError
+    from cronq.tasks.context import Workplace
     from cronq.tasks.task import Task
 
 
@@ -38,8 +40,8 @@ class Runner:
     """Runs messages and says how they ended.
 
     Whatever a task raises is its own failure, unless it `passes`: by default what ends the process (a web server's, a
-    test's). In a consumer's own process nothing does: the signals that end it are only noted. `ends_at` is when the
-    process means to leave.
+    test's). In a consumer's own process nothing does: the signals that end it are only noted. `workplace` is
+    what tasks are told of where they run.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Runner:
         clock: Clock,
         timer: Timer | None = None,
         passes: Callable[[BaseException], bool] = is_interruption,
-        ends_at: float | None = None,
+        workplace: Workplace = ANYWHERE,
         stops: Stops | None = None,
     ) -> None:
         self._tasks = tasks
@@ -56,7 +58,7 @@ class Runner:
         self._passes = passes
         self._code: LoadedCode | None = None
         self._stops = stops or Stops(clock)
-        self._local = LocalAttempts(tasks, clock, timer or NoTimer(), passes, ends_at, self._stops.task_asks)
+        self._local = LocalAttempts(tasks, clock, timer or NoTimer(), passes, workplace, self._stops.task_asks)
         self._isolated: IsolatedAttempts | None = None
         self._leftovers: Leftovers | None = None
 
@@ -94,6 +96,7 @@ class Runner:
         try:
             task = self._tasks.find(message.task)
             args, kwargs = task.codec.decode(self._body(message))
+            timeout_s = self._tasks.timeout_s(task, message)
         except (UnknownTaskError, BodyError, UsageError) as error:
             if self._code is not None and self._code.may_be_older_than(message):
                 return _left(message, error, self._code)
@@ -107,7 +110,7 @@ class Runner:
             return concluded(Fail(message, f"{cause.error_class}: {cause.text}", cause))
         confinement = self._tasks.confinement(task, message.queue) if self._isolated else None
         run = self._local.awaiting(task.run) if task.is_coroutine else task.run
-        return Runnable(task, args, kwargs, self._tasks.timeout_s(task, message.queue), run, confinement)
+        return Runnable(task, args, kwargs, timeout_s, run, confinement)
 
     def close(self) -> None:
         """End what asynchronous tasks have left running."""

@@ -17,6 +17,7 @@ from sentry_sdk.scope import use_isolation_scope
 
 from cronq import events
 from cronq.errors import RetryLater
+from cronq.messages.own_headers import label_of
 from cronq.tasks.context import headers_of
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Reports:
             "max_attempts": message.max_attempts or "unlimited",
             "headers": _filtered(headers_of(message)),
         }
+        if label := label_of(message):
+            known["label"] = label
         if self._arguments:
             known["arguments"] = _filtered(_json_of(message.body))
         return known

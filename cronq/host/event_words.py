@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from cronq.messages.own_headers import label_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    from cronq.messages.message import Message
 
 _WORDS: dict[str, Callable[[Any], str]] = {
     "consumer_started": lambda facts: f"{facts['slot']} consumes {' '.join(facts['queues'])}",
@@ -25,29 +29,23 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"consumers of {facts['group']} died young {facts['deaths']} times: next start in {facts['delay_s']:.0f} s"
     ),
     "released": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} failed at attempt {facts['message'].attempt}, again in "
+        f"{_named(facts['message'])} failed at attempt {facts['message'].attempt}, again in "
         f"{facts['delay_s']:.0f} s: {_brief(facts['error'])}"
     ),
-    "failed": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} went to the failure queue: {_brief(facts['error'])}"
-    ),
+    "failed": lambda facts: f"{_named(facts['message'])} went to the failure queue: {_brief(facts['error'])}",
     "left_for_newer_code": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} waits for a consumer that has newer code: "
-        f"{_brief(facts['error'])}"
+        f"{_named(facts['message'])} waits for a consumer that has newer code: {_brief(facts['error'])}"
     ),
-    "continued": lambda facts: f"{facts['message'].task} {facts['message'].id} goes on later, in another slice",
+    "continued": lambda facts: f"{_named(facts['message'])} goes on later, in another slice",
     "ended_once": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id} failed; it runs at most once, so it is gone: "
-        f"{_brief(facts['error'])}"
+        f"{_named(facts['message'])} failed; it runs at most once, so it is gone: {_brief(facts['error'])}"
     ),
     "absorbed": lambda facts: (
         f"{len(facts['absorbed'])} messages were not needed, since one of their unique key was there: "
         f"{', '.join(sorted({message.task for message in facts['messages']}))}"
     ),
     "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
-    "result_not_kept": lambda facts: (
-        f"{facts['message'].task} {facts['message'].id}: result not kept: {facts['error']}"
-    ),
+    "result_not_kept": lambda facts: f"{_named(facts['message'])}: result not kept: {facts['error']}",
     "leftovers": lambda facts: (
         f"{facts['message'].task} left {facts['what']} behind (first seen after {facts['message'].id}): "
         f"end what you start, or it stays as long as the consumer"
@@ -72,6 +70,11 @@ def words_for(name: str, facts: Mapping[str, object]) -> str | None:
     """Return an event in words, on one line; None for an event that is not worth a line."""
     words = _WORDS.get(name)
     return None if words is None else _one_line(words(facts))
+
+
+def _named(message: Message) -> str:
+    label = label_of(message)
+    return f"{message.task} {message.id} ({label})" if label else f"{message.task} {message.id}"
 
 
 def _brief(error: object) -> str:

@@ -21,6 +21,7 @@ from cronq.host.bell import Bells
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor import interval, seats
 from cronq.supervisor.second_hand import SecondHand
+from cronq.tasks.context import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,8 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         followed=app.enqueuer.announce,
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
-    runner = Runner(app.runner_tasks(isolated=group.isolated), clock, alarm, _nothing, shift.deadline, stops)
+    tasks, workplace = app.runner_tasks(isolated=group.isolated), Workplace(slot.name, ends_at=shift.deadline)
+    runner = Runner(tasks, clock, alarm, _nothing, workplace, stops)
     runner.leave_to_newer_code(app.code)
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())

@@ -25,6 +25,7 @@ from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.single_start import group_for, start_one
 from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor
+from cronq.tasks.context import Workplace
 
 if TYPE_CHECKING:
     from cronq.app.application import App
@@ -101,7 +102,8 @@ class _Drain:
 
     def _runner(self, deadline: float) -> Runner:
         stops = stops_of(self._app, self._slot.holder)
-        runner = Runner(self._app.runner_tasks(), self._app.clock, ends_at=deadline, stops=stops)
+        workplace = Workplace(self._slot.name, in_web_process=True, ends_at=deadline)
+        runner = Runner(self._app.runner_tasks(), self._app.clock, workplace=workplace, stops=stops)
         runner.leave_to_newer_code(self._app.code)
         return runner
 

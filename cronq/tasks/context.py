@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cronq.messages.message import Message
+from cronq.messages.own_headers import PREFIX, label_of
+from cronq.namedtuple import NamedTuple
 from cronq.tasks import cursor as cursors
 from cronq.tasks.option_values import check_seconds
 
@@ -16,18 +18,38 @@ if TYPE_CHECKING:
 _LONGEST_DELAY_S = 366 * 86400
 
 
+class Workplace(NamedTuple):
+    """Where tasks are run: the slot of their consumer, and whether that is a web server's process.
+
+    It means to leave at `ends_at` (monotonic seconds).
+    """
+
+    consumer: str = ""
+    in_web_process: bool = False
+    ends_at: float | None = None
+
+
+ANYWHERE = Workplace()
+
+
 class Context:
     """Handed to a task that declares a parameter of this type; never stored.
 
     `deadline` is in monotonic seconds (`time.monotonic()`): when the consumer's own time or the task's timeout ends.
+    `consumer` is the slot of the consumer that runs it, such as `high.0`, "" where none does: in a test, with `sync://`
+    and in `cronq run`. `in_web_process` says that a web server's process runs it after a response.
     """
 
-    __slots__ = ("_message", "_should_stop", "deadline")
+    __slots__ = ("_message", "_should_stop", "consumer", "deadline", "in_web_process")
 
-    def __init__(self, message: Message, deadline: float | None, should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, message: Message, deadline: float | None, should_stop: Callable[[], bool], workplace: Workplace
+    ) -> None:
         self._message = message
         self._should_stop = should_stop
         self.deadline: float | None = deadline
+        self.consumer: str = workplace.consumer
+        self.in_web_process: bool = workplace.in_web_process
 
     @classmethod
     def for_test(  # noqa: PLR0913 - by name only, each one thing that a task may ask
@@ -42,6 +64,8 @@ class Context:
         cursor: object = None,
         should_stop: bool | Callable[[], bool] = False,
         deadline: float | None = None,
+        consumer: str = "",
+        in_web_process: bool = False,
     ) -> Context:
         """Return a context to call a task with, in a unit test: `resize(Context.for_test(attempt=2), 7)`."""
         import json
@@ -56,7 +80,8 @@ class Context:
             max_attempts=max_attempts,
             cursor=cursors.written(cursor) if cursor is not None else b"",
         )
-        return cls(message, deadline, should_stop if callable(should_stop) else lambda: bool(should_stop))
+        asks = should_stop if callable(should_stop) else lambda: bool(should_stop)
+        return cls(message, deadline, asks, Workplace(consumer, in_web_process))
 
     @property
     def message_id(self) -> str:
@@ -70,6 +95,11 @@ class Context:
     @property
     def queue(self) -> str:
         return self._message.queue
+
+    @property
+    def label(self) -> str:
+        """How the message is called in lists and logs, "" when its task says nothing of it."""
+        return label_of(self._message)
 
     @property
     def attempt(self) -> int:
@@ -106,7 +136,7 @@ class Context:
         return cursors.Later(cursors.written(position), delay_s)
 
 
-CURRENT: Final = Context(Message("", "normal", "", b"", attempt=1), None, lambda: False)
+CURRENT: Final = Context(Message("", "normal", "", b"", attempt=1), None, lambda: False, ANYWHERE)
 """The default of a task's Context: `def resize(image_id: int, context: Context = CURRENT)`.
 
 Whoever calls or enqueues the task need not pass it, and type checkers know that. Where a message is run its own Context
@@ -115,7 +145,9 @@ is filled in; in a plain call the task gets this one, which is that of a first a
 
 
 def headers_of(message: Message) -> dict[str, str]:
-    """Return the headers of a message as a new dictionary."""
+    """Return the headers of a message as a new dictionary, without cronq's own."""
+    if not message.headers:
+        return {}
     import json
 
-    return dict(json.loads(message.headers)) if message.headers else {}
+    return {name: value for name, value in json.loads(message.headers).items() if not name.startswith(PREFIX)}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from cronq.tasks.context import Context
+    from cronq.tasks.label import Label
     from cronq.tasks.retry import Retry
     from cronq.tasks.task import AsyncTask, Task
     from cronq.tasks.terms import Key, MaxRunning, Unique
@@ -39,6 +40,7 @@ class TaskOptions(TypedDict, total=False):
     debounce_s: float | timedelta
     max_running: MaxRunning | int | None
     rate: str | None
+    label: Label | None
     priority: int
     expires_s: float | timedelta | None
     headers: Mapping[str, str] | None
@@ -55,6 +57,9 @@ class DeliveryOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     unique: Unique | Key | None
     debounce_s: float | timedelta
+    retry: Retry | None
+    timeout_s: float | timedelta | None
+    result_ttl_s: float | timedelta | None
     immediately: bool
 
 

@@ -1,4 +1,4 @@
-"""Templates of keys: `"mail:{to}"`, `"stock:{message.product}"`. Pure.
+"""Templates of keys and labels: `"mail:{to}"`, `"stock:{message.product}"`. Pure.
 
 Different arguments make different keys: where a value holds what stands between two values, that is escaped in it.
 All other keys are what they ever were, because keys of older releases are stored.
@@ -37,7 +37,7 @@ def read(what: str, key: str) -> KeyTemplate:
     try:
         parsed = list(string.Formatter().parse(key))
     except ValueError as error:
-        raise OptionError(f"key {key!r}: {error}: write {{{{ and }}}} for braces that are meant as such") from None
+        raise OptionError(f"{what} {key!r}: {error}: write {{{{ and }}}} for braces that are meant as such") from None
     parts: list[tuple[str, tuple[str, ...]]] = []
     literal = ""
     for text, name, how, conversion in parsed:
@@ -47,7 +47,7 @@ def read(what: str, key: str) -> KeyTemplate:
         path = tuple(name.split("."))
         if how or conversion or not all(part.isidentifier() for part in path):
             raise OptionError(
-                f"{what}: key = {key!r}: between braces stands the name of a parameter, such as "
+                f"{what} {key!r}: between braces stands the name of a parameter, such as "
                 f'"mail:{{to}}", or a field of it, such as "stock:{{message.product}}"'
             )
         parts.append((literal, path))
@@ -62,8 +62,17 @@ def filled(task: str, key: str, named: Callable[[], Mapping[str, Any]]) -> str:
         return key
     template, arguments = read("key", key), named()
     return "".join(
-        literal + (_escaped(_value(task, key, arguments, path), template.separators) if path else "")
+        literal + (_escaped(_value(task, f"key {key!r}", arguments, path), template.separators) if path else "")
         for literal, path in template.parts
+    )
+
+
+def rendered(task: str, text: str, named: Callable[[], Mapping[str, Any]]) -> str:
+    """Return a text for people with the arguments of a call. Raises ArgumentError for what it lacks."""
+    arguments = named()
+    return "".join(
+        literal + (_value(task, f"label {text!r}", arguments, path) if path else "")
+        for literal, path in read("label", text).parts
     )
 
 
@@ -72,18 +81,17 @@ def _separators_in(literal: str) -> str:
     return "".join(one for one in literal if not one.isalnum()) or literal
 
 
-def _value(task: str, key: str, arguments: Mapping[str, Any], path: tuple[str, ...]) -> str:
+def _value(task: str, what: str, arguments: Mapping[str, Any], path: tuple[str, ...]) -> str:
     name, *fields = path
     if name not in arguments:
-        raise ArgumentError(f"task {task}: key {key!r}: this call has no argument {name!r}")
+        raise ArgumentError(f"task {task}: {what}: this call has no argument {name!r}")
     value = arguments[name]
     for field in fields:
         try:
             value = getattr(value, field)
         except Exception as error:  # a property of the project's own may raise anything
             raise ArgumentError(
-                f"task {task}: key {key!r}: {type(value).__name__} has no field {field!r} "
-                f"({type(error).__name__}: {error})"
+                f"task {task}: {what}: {type(value).__name__} has no field {field!r} ({type(error).__name__}: {error})"
             ) from None
     return format(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cronq.errors import OptionError
+from cronq.messages.own_headers import PREFIX
 
 DAY_S = 86400
 LONGEST_S = 3650 * DAY_S
@@ -41,6 +42,12 @@ def check_expiry(value: object) -> None:
         check_seconds("expires_s", value, LONGEST_S, "seconds, more than 0", above_0=True)
 
 
+def check_timeout(value: object) -> None:
+    """Raise OptionError for what cannot be the seconds that an attempt may take."""
+    if value is not None:
+        check_seconds("timeout_s", value, 7 * DAY_S, "seconds, more than 0 and at most a week", above_0=True)
+
+
 def check_headers(given: object) -> None:
     """Raise OptionError for what is not text by name."""
     if given is None:
@@ -49,6 +56,8 @@ def check_headers(given: object) -> None:
     for name, value in pairs:
         if not isinstance(name, str) or not isinstance(value, str):
             raise OptionError(f'headers = {given!r}: must be text by name, such as {{"user": "ada"}}')
+        if name.startswith(PREFIX):
+            raise OptionError(f"headers: {name!r}: names that begin with {PREFIX!r} are cronq's own")
 
 
 def check_moment(value: object) -> None:

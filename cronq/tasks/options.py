@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from cronq.errors import OptionError
+from cronq.tasks.label import check_label
 from cronq.tasks.option_values import (
-    DAY_S,
     LONGEST_S,
     check_expiry,
     check_flag,
@@ -16,6 +16,7 @@ from cronq.tasks.option_values import (
     check_priority,
     check_queue,
     check_seconds,
+    check_timeout,
 )
 from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from cronq.tasks.label import Label
     from cronq.tasks.terms import Key, MaxRunning, Unique
 
 
@@ -39,6 +41,7 @@ class Options:
     `isolated=True` runs every message in a process of its own: there `memory_mb` bounds its memory, and
     `capture_output=True` keeps the end of what a failed attempt printed.
     `unique`, `debounce_s`, `max_running` are its terms (`tasks.terms`); `rate="10/m"` is how often it may be reserved.
+    `label="order {order_id}"` is how its messages are called in lists and logs, or a function of the arguments is.
     `priority`, `expires_s` and `headers` are those of every enqueueing that says nothing else of them.
     """
 
@@ -56,6 +59,7 @@ class Options:
     debounce_s: float = 0.0
     max_running: MaxRunning | int | None = None
     rate: str | None = None
+    label: Label | None = None
     priority: int = 0
     expires_s: float | None = None
     headers: Mapping[str, str] | None = None
@@ -65,14 +69,12 @@ class Options:
         check_priority(self.priority)
         check_expiry(self.expires_s)
         check_headers(self.headers)
-        if self.timeout_s is not None:
-            wants = "seconds, more than 0 and at most a week"
-            check_seconds("timeout_s", self.timeout_s, 7 * DAY_S, wants, above_0=True)
+        check_label(self.label)
+        check_timeout(self.timeout_s)
         check_seconds("result_ttl_s", self.result_ttl_s, LONGEST_S, "seconds, 0 for none")
         for name in ("inline", "ack_first", "isolated", "capture_output"):
             check_flag(name, getattr(self, name))
-        if not isinstance(self.retry, Retry):
-            raise OptionError(f"retry = {self.retry!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
+        check_retry(self.retry)
         self._check_isolation()
         self._check_terms()
 
@@ -106,6 +108,9 @@ class Delivery:
     headers: Mapping[str, str] | None = None
     unique: Unique | Key | None = None
     debounce_s: float = 0.0
+    retry: Retry | None = None
+    timeout_s: float | None = None
+    result_ttl_s: float | None = None
     immediately: bool = False
 
     def __post_init__(self) -> None:
@@ -119,6 +124,11 @@ class Delivery:
         check_expiry(self.expires_s)
         check_headers(self.headers)
         check_flag("immediately", self.immediately)
+        if self.retry is not None:
+            check_retry(self.retry)
+        check_timeout(self.timeout_s)
+        if self.result_ttl_s is not None:
+            check_seconds("result_ttl_s", self.result_ttl_s, LONGEST_S, "seconds, 0 for none")
         if self.unique is not None or self.debounce_s != 0:
             asked(self.unique, None, self.debounce_s)
 
@@ -131,6 +141,12 @@ class Delivery:
 
 
 NOTHING_ASKED = Delivery()
+
+
+def check_retry(value: object) -> None:
+    """Raise OptionError for what is no retry policy."""
+    if not isinstance(value, Retry):
+        raise OptionError(f"retry = {value!r}: must be a cronq.Retry, such as Retry(max_attempts=5)")
 
 
 def read_options(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:

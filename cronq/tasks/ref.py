@@ -118,7 +118,7 @@ class Ref(Generic[R_co]):
         status = self.status
         reasons = {
             State.DONE.value: "it has returned, and its result was not kept: give its task result_ttl_s",
-            State.FAILED.value: f"it failed for good: {_last_line(self.error)}",
+            State.FAILED.value: f"it failed for good: {last_line(self.error)}",
             GONE: "it has finished or was removed, and nothing was kept of it: give its task result_ttl_s",
             UNKNOWN: "there is no message of that id: it never was here, or has finished and was not kept",
             HELD: "it is held in an outbox, which is sent when the code around it has succeeded",
@@ -163,5 +163,6 @@ class Ref(Generic[R_co]):
         return self._refs
 
 
-def _last_line(error: str | None) -> str:
+def last_line(error: str | None) -> str:
+    """Return what a traceback says at its end."""
     return (error or "").strip().rpartition("\n")[2]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cronq.tasks.codec import Codec
     from cronq.tasks.options import Delivery, Options
     from cronq.tasks.ref import Ref
+    from cronq.tasks.retry import Retry
     from cronq.tasks.terms import Key, Unique
 
 _GENERATOR = 0x20 | 0x200  # plain or asynchronous (inspect.CO_...)
@@ -92,7 +93,8 @@ class Task(Generic[P, R]):
         self.on_failure: Task[..., Any] | None = _callback(name, options.on_failure)
         self._asked = asked(options.unique, options.max_running, options.debounce_s)
         try:
-            check_names(self._asked, function)
+            check_names("key", self._asked.keys, function)
+            check_names("label", [options.label], function)
         except ValueError as error:
             raise UsageError(f"task {name}: {error}") from None
         self._sender = sender
@@ -172,12 +174,15 @@ class Task(Generic[P, R]):
         headers: Mapping[str, str] | None = None,
         unique: Unique | Key | None = None,
         debounce_s: float | timedelta = 0.0,
+        retry: Retry | None = None,
+        timeout_s: float | timedelta | None = None,
+        result_ttl_s: float | timedelta | None = None,
         immediately: bool = False,
     ) -> Prepared[P, R]:
         """Return the task prepared to be enqueued in another queue, later, sooner than others, in time, or once.
 
         `at` is a datetime with a time zone, one that is past means at once. What is not said is as the task's options
-        say; `headers` are added to those.
+        say; `headers` are added to those. `[queues.NAME]` has the last word on `retry`, `timeout_s`, `result_ttl_s`.
         `immediately` passes by every outbox: sent now, whatever becomes of the request or task that enqueues it.
         """
         delivery = delivery_of(
@@ -190,6 +195,9 @@ class Task(Generic[P, R]):
             headers=headers,
             unique=unique,
             debounce_s=debounce_s,
+            retry=retry,
+            timeout_s=timeout_s,
+            result_ttl_s=result_ttl_s,
             immediately=immediately,
         )
         return Prepared(self, delivery)

@@ -17,7 +17,7 @@ from cronq.tasks.key_template import filled, read
 from cronq.tasks.option_values import LONGEST_S, check_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cronq.messages.message import Message
 
@@ -76,6 +76,11 @@ class Asked(NamedTuple):
     debounce_s: float = 0.0
     gather: int = 0
     wait_s: float = 0.0
+
+    @property
+    def keys(self) -> tuple[Key | None, ...]:
+        """The keys that they have: texts and functions."""
+        return tuple(None if one is None else one.key for one in (self.unique, self.max_running))
 
     def or_else(self, other: Asked) -> Asked:
         """Return these terms, and those of `other` where nothing is said."""
@@ -139,16 +144,18 @@ def asked(unique: object, max_running: object, debounce_s: object) -> Asked:
     return Asked(unique, max_running, float(debounce_s))  # type: ignore[arg-type]
 
 
-def check_names(wanted: Asked, function: Callable[..., object]) -> None:
-    """Raise OptionError when a key names a parameter that the function does not have."""
+def check_names(what: str, templates: Iterable[Key | None], function: Callable[..., object]) -> None:
+    """Raise OptionError when a key or label names a parameter that the function does not have."""
     code = getattr(function, "__code__", None)
     if code is None or code.co_flags & _TAKES_ANY_NAME:
         return  # then it is seen when it is called
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    for key in (wanted.unique and wanted.unique.key, wanted.max_running and wanted.max_running.key):
-        for name in read("key", key).parameters if isinstance(key, str) else ():
+    for template in templates:
+        for name in read(what, template).parameters if isinstance(template, str) else ():
             if name not in known:
-                raise OptionError(f"key {key!r}: {name!r} is none of its parameters ({', '.join(known) or 'none'})")
+                raise OptionError(
+                    f"{what} {template!r}: {name!r} is none of its parameters ({', '.join(known) or 'none'})"
+                )
 
 
 def terms_of_call(
@@ -212,7 +219,7 @@ def _check_key(what: str, key: object) -> None:
         return
     if not isinstance(key, str) or not key:
         raise OptionError(f'{what}: key = {key!r}: must be text, such as "mail:{{to}}", or a function that returns it')
-    read(what, key)
+    read(f"{what}: key", key)
 
 
 def _is_number(value: object) -> bool:

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cronq import RESULT, Context, Failure, GiveUp, Retry, UsageError
+from cronq import RESULT, Context, Failure, GiveUp, NoResult, Retry, UsageError, WaitTimeout
 from cronq.messages.message import State
 from tests.consumer.crew import Crew
 
@@ -281,3 +281,54 @@ def test_cancelling_a_group_leaves_its_failed_parts_for_people(crew):
     assert ref.cancel()
     assert len(crew.transport.browse(State.FAILED)) == 1
     assert ref.status == "failed"
+
+
+def test_the_result_of_a_chain_is_what_its_last_step_returned(crew):
+    add = crew.task(adding, result_ttl_s=60)
+    ref = crew.app.chain(add.call(1, 2), add.call(RESULT, 10)).enqueue()
+    with pytest.raises(NoResult, match=r"no result yet, 0 of 2 done.*wait"):
+        _ = ref.result
+    run_all(crew)
+    assert ref.wait(1).result == 13
+
+
+def adding(one: int, two: int) -> int:
+    return one + two
+
+
+def test_the_result_of_a_group_is_that_of_its_then_or_those_of_its_parts(crew):
+    add = crew.task(adding, result_ttl_s=60)
+    total = crew.task(sum_of, result_ttl_s=60)
+    whole = crew.app.group(add.call(1, 2), add.call(3, 4), then=total.call(RESULT)).enqueue()
+    parts = crew.app.group(add.call(1, 2), crew.app.chain(add.call(3, 4), add.call(RESULT, 1))).enqueue()
+    behind = crew.app.chain(crew.app.group(add.call(1, 2), add.call(3, 4)), total.call(RESULT)).enqueue()
+    run_all(crew)
+    assert (whole.result, parts.result, behind.result) == (10, [3, 8], 10)
+
+
+def sum_of(values: list[int]) -> int:
+    return sum(values)
+
+
+def test_a_result_that_nobody_keeps_is_said_to_be_so(crew):
+    add = crew.task(adding)
+    ref = crew.app.chain(add.call(1, 2)).enqueue()
+    run_all(crew)
+    with pytest.raises(NoResult, match="result_ttl_s"):
+        _ = ref.result
+
+
+def test_a_failed_workflow_says_which_step_failed_and_why(crew):
+    def doubt() -> int:
+        raise GiveUp("no money")
+
+    ref = crew.app.chain(crew.task(doubt).call(), crew.task(adding).call(RESULT, 1)).enqueue()
+    run_all(crew)
+    with pytest.raises(NoResult, match=r"doubt .*no money"):
+        _ = ref.wait(1).result
+
+
+def test_waiting_for_a_workflow_ends_in_time(crew):
+    ref = crew.app.chain(crew.task(adding).call(1, 2)).enqueue()
+    with pytest.raises(WaitTimeout, match="0 of 1 done"):
+        ref.wait(0)

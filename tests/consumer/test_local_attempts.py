@@ -13,6 +13,7 @@ import pytest
 from cronq import Context, TaskTimeout
 from cronq.consumer.runner import Runner
 from cronq.messages.message import Ack, Fail, Release
+from cronq.tasks.context import Workplace
 from tests.consumer.bench import Bench, raising, runnable
 from tests.making import message
 from tests.presence import there
@@ -219,7 +220,7 @@ def test_the_context_s_deadline_is_the_sooner_of_the_timeout_and_the_consumer_s_
     now = bench.clock.monotonic()
     for name, timeout_s in (("soon", 5), ("late", 500)):
         bench.app.task(name=name, timeout_s=timeout_s)(look)
-        runner = Runner(bench.app.runner_tasks(), bench.clock, ends_at=now + 60)
+        runner = Runner(bench.app.runner_tasks(), bench.clock, workplace=Workplace(ends_at=now + 60))
         sent = message(task=name, body=b"{}")
         runner.run(sent, runnable(runner, sent))
     assert seen == [now + 5, now + 60]
@@ -238,3 +239,15 @@ def around(name: str, happened: list[str]):
             happened.append(f"{name} out")
 
     return manager
+
+
+def test_a_task_is_told_which_consumer_runs_it_and_whether_that_is_a_web_process(bench):
+    seen = []
+
+    def task(context: Context) -> None:
+        seen.append((context.consumer, context.in_web_process))
+
+    bench.run(task)
+    bench.runner = Runner(bench.app.runner_tasks(), bench.clock, workplace=Workplace("inline.0", in_web_process=True))
+    bench.run(task)
+    assert seen == [("", False), ("inline.0", True)]

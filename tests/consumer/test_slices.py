@@ -13,6 +13,7 @@ from cronq.consumer.post import NoPost
 from cronq.consumer.rest import NoRest
 from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
+from cronq.tasks.context import Workplace
 from tests.clocks import FakeClock
 from tests.making import app
 
@@ -45,7 +46,7 @@ class Imports:
         deadline, tally = began + life_s, Tally()
         leaving = Leaving(tally, [TimeLimit(deadline, self.clock)])
         conditions = Conditions(leaving, tally, NoRest(), self.clock, BatchSize(most=1))
-        runner = Runner(self.app.runner_tasks(), self.clock, ends_at=deadline)
+        runner = Runner(self.app.runner_tasks(), self.clock, workplace=Workplace(ends_at=deadline))
         duty = Duty(["normal"], 300, stop_when_empty=True)
         Consumer(self.app.transport, runner, duty, NoPost(), conditions).run()
         return self.clock.monotonic() - began

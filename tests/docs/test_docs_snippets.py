@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+
+from cronq.tasks.options import Delivery, Options
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,6 +40,23 @@ def test_the_context_page_runs_from_top_to_bottom(tmp_path):
         [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_of_tasks_runs_from_top_to_bottom(tmp_path):
+    (tmp_path / "page.py").write_text("\n".join(blocks("tasks.md")))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_page_of_tasks_names_every_option_there_is():
+    page = (DOCS / "tasks.md").read_text()
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]
+    of_tasks = {name for names, task, _ in rows if "yes" in task for name in re.findall(r"`(\w+)`", names)}
+    of_calls = {name for names, _, call in rows if "yes" in call for name in re.findall(r"`(\w+)`", names)}
+    assert of_tasks == {one.name for one in fields(Options)}
+    assert of_calls == {one.name for one in fields(Delivery)}
 
 
 def test_the_batch_of_the_workflows_page_does_what_it_says(tmp_path):

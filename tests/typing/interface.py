@@ -19,7 +19,7 @@ def plain(to: str, subject: str = "Hi") -> int:
     return len(to + subject)
 
 
-@app.task(queue="high", retry=Retry(max_attempts=5), timeout_s=30, result_ttl_s=60, unique="mail:{to}")
+@app.task(queue="high", retry=Retry(max_attempts=5), timeout_s=30, result_ttl_s=60, unique="mail:{to}", label="to {to}")
 def with_options(to: str) -> list[str]:
     return [to]
 
@@ -108,6 +108,7 @@ def what_comes_back() -> None:
     assert_type(app.ref(ref), Ref[int])
     assert_type(plain.enqueue_many([(("ada",), {}), (("bob",), {"subject": "Hi"})]), list[Ref[int]])
     assert_type(plain.using(delay_s=60, priority=10, queue="low").enqueue("ada"), Ref[int])
+    assert_type(plain.using(retry=Retry(2), timeout_s=5, result_ttl_s=60).enqueue("ada"), Ref[int])
     assert_type(plain.call("ada"), Call[int])
     assert_type(plain.call("ada").enqueue(), Ref[int])
     assert_type(plain.using(delay_s=60).call("ada"), Call[int])
@@ -145,6 +146,8 @@ def what_is_wrong() -> None:
     app.batch(size=50, queu="low")  # type: ignore[call-arg]
     app.dispatch(CreateZip([1]), delay=60)  # type: ignore[call-arg]
     plain.using(delay="60s")  # type: ignore[call-arg]
+    plain.using(retry=3)  # type: ignore[arg-type]
+    plain.using(timeout_s="30s")  # type: ignore[arg-type]
     app.cron("30 2 * * *", missed="twice")  # type: ignore[arg-type]
     number: str = plain.enqueue("ada").result  # type: ignore[assignment]
     print(number)

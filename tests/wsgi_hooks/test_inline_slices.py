@@ -54,3 +54,14 @@ def test_a_task_in_a_web_process_learns_that_it_is_to_stop(app):
     request(CronqMiddleware(site(), app))
     record = app.transport.find(ref.id)
     assert (record.error_class, record.message.cursor) == ("TaskStopped", b"1")
+
+
+def test_a_task_knows_that_it_runs_in_a_web_process(app):
+    seen = []
+
+    def look(context: Context) -> None:
+        seen.append((context.consumer, context.in_web_process))
+
+    app.task(name="look")(look).enqueue()
+    request(CronqMiddleware(site(), app))
+    assert seen == [("inline.0", True)]
