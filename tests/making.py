@@ -67,7 +67,7 @@ class SettingsFields(TypedDict, total=False):
     log_max_mb: int
     groups: tuple[Group, ...]
     queues: Mapping[str, Queue]
-    routing: Mapping[str, str]
+    routing: Mapping[str, tuple[str, ...]]
     inline: Inline
     schedules: tuple[Schedule, ...]
     webhooks: tuple[Webhook, ...]

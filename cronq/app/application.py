@@ -74,7 +74,7 @@ class App:
         self.followers: Followers = Followers(self.definitions, self._follower)
         self.writer: Writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
         self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
-        self.registration: Registration = Registration(self.definitions, self.timetable, self.enqueuer)
+        self.registration: Registration = Registration(self.registry, self.timetable, self.enqueuer)
         if self.settings.webhooks:
             from cronq.app.webhook_task import webhook_task
 

@@ -24,6 +24,13 @@ def under_terms(
     ]
 
 
+def in_queue_of_its_own(message: Message) -> Message:
+    """Return a message whose unique key is that of its queue: those in other queues do not stand for it."""
+    if message.unique_key is None:
+        return message
+    return message._replace(unique_key=f"{message.task}@{message.queue}{message.unique_key.removeprefix(message.task)}")
+
+
 def terms_for(task: Task[..., Any], wanted: Asked, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Terms:
     """Return the terms of one call of a task."""
     return terms_of_call(task.name, wanted, args, kwargs, lambda: task.codec.named(args, kwargs))

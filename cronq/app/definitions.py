@@ -9,7 +9,7 @@ from cronq.errors import UsageError
 from cronq.tasks.options import with_queue_settings
 from cronq.tasks.own_options import own_options
 from cronq.tasks.registry import Registry
-from cronq.tasks.routing import DEFAULT_QUEUE
+from cronq.tasks.routing import DEFAULT_QUEUE, queues_of_class, queues_of_task
 
 if TYPE_CHECKING:
     from cronq.messages.message import Message
@@ -28,11 +28,37 @@ class Definitions:
         self._policies: dict[tuple[str, str], Retry] = {}
 
     def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:
-        """Return the queue for a call of a task. Raises UsageError for one that nobody serves."""
-        queue = wanted or task.options.queue or DEFAULT_QUEUE
+        """Return the queue for what is one message. Raises UsageError for one that nobody serves, and for several."""
+        queues = self.queues_for(task, wanted)
+        if len(queues) > 1:
+            raise UsageError(
+                f"{task.name} goes to several queues ({', '.join(queues)}), and this is one message: say which one it "
+                f"is for, queue={queues[0]!r}"
+            )
+        return queues[0]
+
+    def queues_for(self, task: Task[..., Any], wanted: str | None) -> tuple[str, ...]:
+        """Return the queues for a call of a task. Raises UsageError for one that nobody serves."""
+        queues = (wanted,) if wanted else self.queues_of(task)
+        for queue in queues:
+            self._refuse_unserved(queue)
+        return queues
+
+    def queues_of(self, task: Task[..., Any]) -> tuple[str, ...]:
+        """Return the queues of a task.
+
+        They are what `[routing]` says of its name, what stands at the task, what its message class says, or `normal`.
+        """
+        routing, own = self.installation.settings.routing, task.options.queue
+        by_name = queues_of_task(task.name, routing) if routing else ()
+        by_option = ((own,) if isinstance(own, str) else tuple(own)) if own else ()
+        by_class = queues_of_class(task.message_class, routing) if task.message_class is not None else ()
+        return by_name or by_option or by_class or (DEFAULT_QUEUE,)
+
+    def _refuse_unserved(self, queue: str) -> None:
         groups = self.installation.settings.groups
         if queue in self._known_queues or not groups:
-            return queue
+            return
         served = {name for group in groups for name in group.queues}
         raise UsageError(
             f"queue {queue!r}: no [[consumers]] entry serves it, so its messages would wait for ever; "

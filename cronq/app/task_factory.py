@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from cronq.errors import UsageError
 from cronq.tasks.options import options_of
-from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority, queue_of_class
+from cronq.tasks.routing import HighPriority, LowPriority, NormalPriority
 from cronq.tasks.signatures import check_function, check_name, hints_of, signature_of
 from cronq.tasks.task import AsyncTask, Task, is_coroutine_function, name_of
 
@@ -36,33 +36,26 @@ def plain_task(function: Callable[P, R], said: Said, sender: Sender) -> Task[P, 
     return kind(function, _name(function, said), options_of(function, said.options), sender)
 
 
-def handler_task(
-    function: Callable[P, R], said: Said, routing: Mapping[str, str], sender: Sender
-) -> tuple[Task[P, R], type]:
-    """Make a function a task, and return it with the message class that it handles. Raises UsageError."""
+def handler_task(function: Callable[P, R], said: Said, sender: Sender) -> Task[P, R]:
+    """Make a function a task that handles a message class. Raises UsageError."""
     check_function(function)
     handled = _message_class(function)
-    return plain_task(function, _routed(said, handled, routing), sender), handled
+    task = plain_task(function, said, sender)
+    task.message_class = handled
+    return task
 
 
 def batch_task(
-    function: Callable[Concatenate[list[T], ...], R],
-    gather: Gather,
-    said: Said,
-    routing: Mapping[str, str],
-    sender: Sender,
-) -> tuple[BatchTask[T, R], type | None]:
-    """Make a function a batch task; return it with the message class that its items are of, if they are of one.
-
-    Raises UsageError.
-    """
+    function: Callable[Concatenate[list[T], ...], R], gather: Gather, said: Said, sender: Sender
+) -> BatchTask[T, R]:
+    """Make a function a batch task, which is a handler when its items are of a message class. Raises UsageError."""
     from cronq.tasks.batch_task import BatchTask, items_of
 
     name = _name(function, said)
     item = items_of(name, function).type
-    handled = item if is_message_class(item) else None
-    options = options_of(function, said.options if handled is None else _routed(said, handled, routing).options)
-    return BatchTask(function, name, options, sender, gather), handled
+    task = BatchTask(function, name, options_of(function, said.options), sender, gather)
+    task.message_class = item if is_message_class(item) else None
+    return task
 
 
 def is_message_class(item: Any) -> bool:
@@ -85,9 +78,3 @@ def _message_class(function: Callable[..., object]) -> type:
     if not isinstance(found, type):
         raise UsageError(f"handler {name}: its first parameter must be annotated with a message class")
     return found
-
-
-def _routed(said: Said, handled: type, routing: Mapping[str, str]) -> Said:
-    """Return what was said, with the queue of the message class where none was named."""
-    queue = queue_of_class(handled, routing)
-    return said if queue is None else said._replace(options={"queue": queue, **said.options})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cronq.app.call_labels import labelled
-from cronq.app.call_terms import under_terms
+from cronq.app.call_terms import in_queue_of_its_own, under_terms
 from cronq.errors import UsageError
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
@@ -44,8 +45,14 @@ class Writer:
         encode: Encode | None = None,
     ) -> list[Message]:
         """Return calls of a task as messages, with what follows them. Raises ArgumentError, UsageError."""
-        messages = self._unfollowed(task, calls, delivery, encode)
-        follow = self._followers.of(task, messages[0].queue) if messages else b""
+        usual = self._usual.get((task.name, delivery.queue))
+        if usual is None:
+            queues = self.definitions.queues_for(task, delivery.queue)
+            if len(queues) > 1:
+                return self._in_each(queues, task, list(calls), delivery, encode)
+            usual = self._usual_message(task, delivery.queue, queues[0])
+        messages = self._unfollowed(usual, task, calls, delivery, encode)
+        follow = self._followers.of(task, usual.queue)
         return [message._replace(follow=follow) for message in messages] if follow else messages
 
     def dispatched(self, message: object, delivery: Delivery) -> list[Message]:
@@ -61,14 +68,26 @@ class Writer:
             return self.messages(wanted.task, [(wanted.args, wanted.kwargs)], wanted.delivery)
         return self.dispatched(wanted, NOTHING_ASKED)
 
+    def _in_each(
+        self,
+        queues: Sequence[str],
+        task: Task[..., Any],
+        calls: Pairs,
+        delivery: Delivery,
+        encode: Encode | None,
+    ) -> list[Message]:
+        """Return the messages for one queue after the other: first those of all calls for the first of them."""
+        first, *others = (self.messages(task, calls, replace(delivery, queue=one), encode) for one in queues)
+        return [*first, *(in_queue_of_its_own(one) for messages in others for one in messages)]
+
     def _unfollowed(
         self,
+        usual: Message,
         task: Task[..., Any],
         calls: Pairs,
         delivery: Delivery,
         encode: Encode | None = None,
     ) -> list[Message]:
-        usual = self._usual.get((task.name, delivery.queue)) or self._usual_message(task, delivery.queue)
         is_usual = delivery is NOTHING_ASKED and not self._hooks and task.options.expires_s is None
         pattern = usual if is_usual else self._asked_for(task, delivery, usual)
         wanted = task.asked(delivery)
@@ -83,9 +102,8 @@ class Writer:
             else under_terms(task, wanted, messages, calls, self.definitions.installation.clock.now())
         )
 
-    def _usual_message(self, task: Task[..., Any], wanted: str | None) -> Message:
+    def _usual_message(self, task: Task[..., Any], wanted: str | None, queue: str) -> Message:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""
-        queue = self.definitions.queue_for(task, wanted)
         attempts = self.definitions.policy(task, queue).max_attempts
         headers = as_bytes(task.options.headers)
         usual = Message("", queue, task.name, b"", headers, task.options.priority, max_attempts=attempts)
@@ -114,8 +132,11 @@ class Writer:
 
         task, delivery = call.task, call.delivery
         body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
-        make = self.messages if is_followed else self._unfollowed
-        (message,) = make(task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
+        queue = self.definitions.queue_for(task, delivery.queue)
+        usual = self._usual_message(task, delivery.queue, queue)
+        (message,) = self._unfollowed(usual, task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)
+        if is_followed:
+            message = message._replace(follow=self._followers.of(task, queue))
         expires_s = _expires_s(task, delivery)
         not_before = 0.0 if delivery.at is None else message.available_at
         message = message._replace(available_at=not_before, expires_at=None)

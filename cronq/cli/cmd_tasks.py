@@ -15,7 +15,6 @@ from cronq.cli.text import count
 from cronq.errors import UnknownTaskError, UsageError
 from cronq.escape import escaped
 from cronq.host.bell import ring
-from cronq.tasks.routing import DEFAULT_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +84,8 @@ def _refuse_unknown(app: App, task: str) -> None:
 
 
 def _facts(app: App, task: Task[..., Any], paused: Sequence[str]) -> dict[str, Any]:
-    queue = task.options.queue or DEFAULT_QUEUE
+    queues = app.definitions.queues_of(task)
+    queue = queues[0]
     of_queue = app.settings.queue(queue)
     usual, rules = type(task.options)(), {}
     for name in _SHOWN:
@@ -95,7 +95,7 @@ def _facts(app: App, task: Task[..., Any], paused: Sequence[str]) -> dict[str, A
             rules[name] = value
     return {
         "task": task.name,
-        "queue": queue,
+        "queue": ", ".join(queues),
         "max_attempts": app.definitions.policy(task, queue).max_attempts,
         "rules": rules | ({"rate of its queue": of_queue.rate} if of_queue.rate else {}),
         "paused": task.name in paused,

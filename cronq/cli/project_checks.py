@@ -9,6 +9,7 @@ from cronq.cli.common import app_of, known_queues
 from cronq.cli.findings import Error, Fact, Warned
 from cronq.cli.text import count
 from cronq.errors import CronqError
+from cronq.tasks.module_name import settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +26,17 @@ def project(settings: Settings) -> Iterator[Finding]:
     yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
     if not tasks:
         yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
-    yield from _routes(settings)
+    yield from _routes(settings, app)
     yield from _lonely_tasks(settings, app)
     yield from _schedules(app)
     yield from _webhooks(app)
 
 
-def _routes(settings: Settings) -> Iterator[Finding]:
+def _routes(settings: Settings, app: App) -> Iterator[Finding]:
+    tasks = {task.name for task in app.registry}
     for dotted in settings.routing:
+        if settled(dotted) in tasks:
+            continue
         module, _, name = dotted.rpartition(".")
         try:
             found = getattr(importlib.import_module(module), name, None)
@@ -40,17 +44,18 @@ def _routes(settings: Settings) -> Iterator[Finding]:
             yield Error(f"routing.{dotted!r}: {error}")
         else:
             if not isinstance(found, type):
-                yield Error(f"routing.{dotted!r}: there is no class {name} in {module}")
+                yield Error(f"routing.{dotted!r}: there is no class or task {name} in {module}")
 
 
 def _lonely_tasks(settings: Settings, app: App) -> Iterator[Finding]:
     """A queue that nobody serves refuses messages: better told now than at the first enqueue."""
     if settings.groups:
         known = known_queues(settings)
-        for task in app.registry:
-            if task.options.queue is not None and task.options.queue not in known:
+        wanted = [(task.name, queue) for task in app.registry for queue in app.definitions.queues_of(task)]
+        for task, queue in wanted:
+            if queue not in known:
                 yield Error(
-                    f"task {task.name}: its queue {task.options.queue!r} is served by no group of [[consumers]]; "
+                    f"task {task}: its queue {queue!r} is served by no group of [[consumers]]; "
                     f"there are {', '.join(known)}"
                 )
 

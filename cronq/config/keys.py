@@ -113,7 +113,7 @@ WEBHOOK = Table(
 )
 
 TRANSPORT = address(addresses.transport, "sqlite:///FILE, memory:// or sync://", '"sqlite:///queue.db"')
-ROUTE = text(kinds.is_queue_name, kinds.QUEUE_NAME_WANTS, '"low"')
+ROUTE = kinds.route()
 NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can set no more", "[]", "list")
 
 MAIN = Table(

@@ -19,7 +19,7 @@ GROUP_NAME_LENGTH = 40
 QUEUE_NAME_LENGTH = 64
 RESERVED_GROUPS = ("inline", "tick")
 QUEUE_NAME_WANTS = "a queue name: 1 to 64 letters, digits, _ . - and no dot in front"
-DOTTED_NAME_WANTS = 'the dotted name of a class in quotes, for example "shop.messages.CreateZip"'
+DOTTED_NAME_WANTS = 'the dotted name of a class or task in quotes, for example "shop.messages.CreateZip"'
 LABEL_WANTS = "1 to 40 letters, digits, _ and -"
 TASK_NAME_WANTS = "the name of a task, module and function"
 RATE_WANTS = "how many messages in which time: a number, a stroke, and s, m, h or d"
@@ -154,6 +154,19 @@ def queue_names(wants: str, at_least: int = 0) -> Kind:
         return tuple(value)
 
     return Kind(accept, wants, '["high", "normal"]', "list")
+
+
+def route() -> Kind:
+    """Return the kind of a queue, or a list of different ones, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+            raise ValueError
+        refuse_bad_queue_names(names)
+        return tuple(names)
+
+    return Kind(accept, f"{QUEUE_NAME_WANTS}, or a list of them", '"low"', "list")
 
 
 def words(known: tuple[str, ...]) -> Kind:

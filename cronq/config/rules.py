@@ -101,8 +101,9 @@ def _about_queues(tree: Tree, layers: list[Layer]) -> Iterator[str]:
 
 
 def _about_routes(tree: Tree, layers: list[Layer], known: set[str]) -> Iterator[str]:
-    for name, queue in _whole(tree.get("routing"), dict).items():
-        if queue is not BROKEN and queue not in known:
+    routes = [(name, _whole(queues, tuple)) for name, queues in _whole(tree.get("routing"), dict).items()]
+    for name, queue in ((name, queue) for name, queues in routes for queue in queues):
+        if queue not in known:
             yield f"{spot_of(layers, 'routing', name)} = {show(queue)}: {QUEUE_WANTS}; {meant(queue, known)}"
 
 

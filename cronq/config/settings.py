@@ -125,7 +125,7 @@ class Settings(NamedTuple):
     log_max_mb: int = 1
     groups: tuple[Group, ...] = ()
     queues: Mapping[str, Queue] = MappingProxyType({})
-    routing: Mapping[str, str] = MappingProxyType({})
+    routing: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     inline: Inline = Inline()
     schedules: tuple[Schedule, ...] = ()
     webhooks: tuple[Webhook, ...] = ()

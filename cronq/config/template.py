@@ -76,7 +76,8 @@ BODY = """\
 # timeout = "10m"  # the keys of a queue, shared
 
 # [routing]
-# "shop.messages.CreateZip" = "low"  # a message class and its queue
+# "shop.messages.CreateZip" = "low"  # a message class, or a task, and its queue
+# "shop.messages.OrderPlaced" = ["high", "low"]  # one message in each
 
 # What runs again and again; `@app.cron("30 2 * * *")` above a task does the same in code.
 # [schedule.nightly]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from datetime import datetime, timedelta
     from typing import Unpack
 
@@ -26,7 +26,7 @@ R = TypeVar("R")
 class TaskOptions(TypedDict, total=False):
     """What may be said of a task; see `Options`."""
 
-    queue: str | None
+    queue: str | Sequence[str] | None
     retry: Retry
     timeout_s: float | timedelta | None
     inline: bool

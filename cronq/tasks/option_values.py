@@ -30,6 +30,17 @@ def check_queue(value: object) -> None:
         raise OptionError(f'queue = {value!r}: must be the name of a queue, such as "high"')
 
 
+def check_queues(value: object) -> None:
+    """Raise OptionError for what is neither a queue nor several different ones."""
+    if not isinstance(value, list | tuple):
+        check_queue(value)
+        return
+    for one in value:
+        check_queue("" if one is None else one)
+    if not value or len(set(value)) < len(value):
+        raise OptionError(f'queue = {value!r}: must be a queue, or different ones, such as ("high", "audit")')
+
+
 def check_priority(value: object) -> None:
     """Raise OptionError for what can be no priority."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 1_000_000:

@@ -15,6 +15,7 @@ from cronq.tasks.option_values import (
     check_moment,
     check_priority,
     check_queue,
+    check_queues,
     check_seconds,
     check_timeout,
 )
@@ -22,7 +23,7 @@ from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a task is run. `queue` None means: the queue of its message class, else `normal`.
+    """How a task is run. `queue` None means: that of its message class, else `normal`; several: a message in each.
 
     `timeout_s` ends an attempt that takes longer; `inline=False` keeps the task out of web processes;
     `ack_first=True` acks before running: at most once instead of at least once;
@@ -45,7 +46,7 @@ class Options:
     `priority`, `expires_s` and `headers` are those of every enqueueing that says nothing else of them.
     """
 
-    queue: str | None = None
+    queue: str | Sequence[str] | None = None
     retry: Retry = field(default_factory=Retry)
     timeout_s: float | None = None
     inline: bool = True
@@ -65,7 +66,7 @@ class Options:
     headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        check_queue(self.queue)
+        check_queues(self.queue)
         check_priority(self.priority)
         check_expiry(self.expires_s)
         check_headers(self.headers)

@@ -25,7 +25,10 @@ class Registry:
         return iter(self._tasks.values())
 
     def add(self, task: Task[..., Any]) -> None:
-        """Register a task; the same function once more takes its place. Raises UsageError when another has its name."""
+        """Register a task, a handler for its message class; the same function once more takes its place.
+
+        Raises UsageError when another has its name.
+        """
         known = self._tasks.get(task.name)
         if known is not None and not is_same(known.function, task.function):
             places = dict.fromkeys((place_of(known.function), place_of(task.function)))
@@ -34,12 +37,9 @@ class Registry:
                 f"{' and '.join(places)}"
             )
         self._tasks[task.name] = task
-
-    def add_handler(self, message_class: type, task: Task[..., Any]) -> None:
-        """Register a task as one of the handlers of a message class, once."""
-        self.add(task)
-        others = [one for one in self._handlers.get(message_class, ()) if one.name != task.name]
-        self._handlers[message_class] = [*others, task]
+        if task.message_class is not None:
+            others = [one for one in self._handlers.get(task.message_class, ()) if one.name != task.name]
+            self._handlers[task.message_class] = [*others, task]
 
     def get(self, name: str) -> Task[..., Any]:
         """Return the task of that name. Raises UnknownTaskError with the nearest names."""

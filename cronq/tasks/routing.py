@@ -1,4 +1,4 @@
-"""Which queue a message goes to: its class's priority, unless the configuration says otherwise."""
+"""Which queues a message goes to: that of its class's priority, unless the configuration says otherwise."""
 
 from __future__ import annotations
 
@@ -30,13 +30,18 @@ class LowPriority:
     queue: ClassVar[str] = "low"
 
 
-def queue_of_class(message_class: type, routing: Mapping[str, str]) -> str | None:
-    """Return the queue of a message class by `[routing]` (nearest class first), else by its marker, else None."""
-    wanted = {settled(name): queue for name, queue in routing.items()}
+def queues_of_task(task: str, routing: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the queues that `[routing]` says for a task by its name; none when it says nothing."""
+    return next((queues for name, queues in routing.items() if settled(name) == task), ())
+
+
+def queues_of_class(message_class: type, routing: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the queues of a message class by `[routing]` (nearest class first), else by its marker, else none."""
+    wanted = {settled(name): queues for name, queues in routing.items()}
     for cls in message_class.__mro__:
         routed = wanted.get(full_name(cls))
         if routed:
             return routed
     if issubclass(message_class, HighPriority | NormalPriority | LowPriority):
-        return message_class.queue
-    return None
+        return (message_class.queue,)
+    return ()

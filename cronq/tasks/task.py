@@ -76,12 +76,13 @@ class Task(Generic[P, R]):
     """A registered callable. Calling it runs it here and now; `enqueue` puts the call into its queue.
 
     `run` is what consumers call; for up to `gather` messages at once where that is not 0, the first of which has
-    waited `wait_s` for the others (cronq.tasks.batch_task).
+    waited `wait_s` for the others (cronq.tasks.batch_task). A handler is one of its `message_class`.
     """
 
     gather: int = 0
     wait_s: float = 0.0
     is_coroutine: bool = False
+    message_class: type | None = None
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, sender: Sender) -> None:
         _refuse_what_a_call_does_not_run(name, function, self.is_coroutine)

@@ -78,7 +78,7 @@ def test_a_class_without_a_marker_goes_to_the_normal_queue(app):
 
 
 def test_the_configuration_routes_a_class_elsewhere():
-    app = make_app(FakeClock(), routing={f"{__name__}.CreateZip": "high"})
+    app = make_app(FakeClock(), routing={f"{__name__}.CreateZip": ("high",)})
     app.handler(create_zip)
     app.dispatch(CreateZip([1]))
     assert waiting(app) == [("create_zip", "high")]

@@ -119,7 +119,7 @@ def test_a_variable_sets_a_key_of_a_queue_in_the_file(loaded: Loading) -> None:
 
 
 def test_a_variable_sets_a_route_in_the_file(loaded: Loading) -> None:
-    assert loaded(STAGING, CRONQ_ROUTING_SHOP_ZIP="high").routing["shop.Zip"] == "high"
+    assert loaded(STAGING, CRONQ_ROUTING_SHOP_ZIP="high").routing["shop.Zip"] == ("high",)
 
 
 def test_a_variable_that_could_mean_two_keys_is_refused(refused: Refusing) -> None:

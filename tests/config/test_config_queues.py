@@ -24,11 +24,11 @@ def test_a_route_to_an_unknown_queue_is_refused(refused: Refusing) -> None:
 
 
 def test_a_route_to_a_group_s_queue_is_fine(loaded: Loading) -> None:
-    assert loaded(MAIL + "[routing]\n'shop.Zip' = 'mail'").routing == {"shop.Zip": "mail"}
+    assert loaded(MAIL + "[routing]\n'shop.Zip' = 'mail'").routing == {"shop.Zip": ("mail",)}
 
 
 def test_a_route_to_a_queue_of_inline_work_is_fine(loaded: Loading) -> None:
-    assert loaded(MAIL + "[routing]\n'shop.Zip' = 'low'").routing == {"shop.Zip": "low"}
+    assert loaded(MAIL + "[routing]\n'shop.Zip' = 'low'").routing == {"shop.Zip": ("low",)}
 
 
 def test_a_route_to_a_default_queue_is_refused_when_inline_work_is_off(refused: Refusing) -> None:

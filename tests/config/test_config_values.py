@@ -149,7 +149,9 @@ def test_a_preset_lies_under_the_queue_s_own_keys(loaded: Loading) -> None:
 
 
 def test_routes_arrive(loaded: Loading) -> None:
-    assert loaded('[routing]\n"shop.CreateZip" = "low"').routing == {"shop.CreateZip": "low"}
+    assert loaded('[routing]\n"shop.CreateZip" = "low"').routing == {"shop.CreateZip": ("low",)}
+    several = loaded('[routing]\n"shop.CreateZip" = ["low", "high"]').routing
+    assert several == {"shop.CreateZip": ("low", "high")}
 
 
 def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
@@ -193,8 +195,13 @@ def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
         ("queues.low.retry.multiplier = nan", "multiplier = nan: must be a number from 1 to 100"),
         ("queues.low.preset = 'slow'", 'queues.low.preset = "slow": must be the name of a [presets.NAME] table; known'),
         ("presets.slow.preset = 'x'", "presets.slow.preset: is no key of cronq; known are ack"),
-        ("routing.shop.Zip = 'low'", "routing.shop = a table: the name must be the dotted name of a class in quotes"),
+        (
+            "routing.shop.Zip = 'low'",
+            "routing.shop = a table: the name must be the dotted name of a class or task in quotes",
+        ),
         ("routing.'shop.Zip' = 1", 'routing."shop.Zip" = 1: must be a queue name'),
+        ("routing.'shop.Zip' = []", 'routing."shop.Zip" = []: must be a queue name'),
+        ("routing.'shop.Zip' = ['low', 'low']", 'routing."shop.Zip" = ["low", "low"]: "low" must be there only once'),
         ("consumers = 'none'", 'consumers = "none": must be tables that each begin with [[consumers]], or [] for none'),
         ("[consumers]\nname = 'a'", "consumers = a table: must be tables that each begin with [[consumers]]"),
         ("consumers = [1]", "consumers[0] = 1: must be a table"),

@@ -8,7 +8,7 @@ import pytest
 from cronq import LowPriority, Retry
 from cronq.tasks.module_name import full_name, settled
 from cronq.tasks.retry import Again, Enough
-from cronq.tasks.routing import queue_of_class
+from cronq.tasks.routing import queues_of_class
 
 SHOW = """
 from cronq.tasks.module_name import full_name
@@ -57,7 +57,7 @@ def test_what_is_typed_at_a_prompt_has_a_name_as_well():
 
 @pytest.mark.parametrize("name", ["proj.Order", "proj.__main__.Order"])
 def test_a_route_may_have_either_name(name):
-    assert queue_of_class(Order, {name: "mail"}) == "mail"
+    assert queues_of_class(Order, {name: ("mail",)}) == ("mail",)
 
 
 @pytest.mark.parametrize("name", ["Boom", "proj.Boom", "proj.__main__.Boom"])
