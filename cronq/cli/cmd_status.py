@@ -65,7 +65,9 @@ def _look(app: App) -> Status:
     if not is_used(app.settings):
         return look(app.settings, app.state, [], app.clock)
     refused = tuple(one.trouble for one in app.transport.schedules() if one.trouble is not None)
-    return look(app.settings, app.state, app.transport.glance(), app.clock)._replace(refused=refused)
+    transport = app.transport
+    found = look(app.settings, app.state, transport.glance(), app.clock, transport.held_at)
+    return found._replace(refused=refused)
 
 
 def _answer(status: Status, found: tuple[str, ...]) -> Answer:

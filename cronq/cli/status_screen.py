@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cronq.cli.text import ago, at, bold, columns, count, red, span, table, yellow
+from cronq.escape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cronq.supervisor.status import GroupStatus, QueueStatus, Status, Worker
+    from cronq.supervisor.status import GroupStatus, QueueStatus, Status
+    from cronq.supervisor.worker_status import Running, Worker
 
 
 def screen(status: Status, troubles: Sequence[str]) -> list[str]:
@@ -63,7 +65,15 @@ def _groups(status: Status) -> list[str]:
 
 def _workers(workers: Sequence[Worker]) -> list[str]:
     rows = [(f"  {one.slot}", f"pid {one.pid}", _doing(one), _memory(one), _life(one)) for one in workers]
-    return columns(rows) if rows else []
+    lines = columns(rows) if rows else []
+    return [part for one, line in zip(workers, lines, strict=True) for part in (line, *_running(one.running))]
+
+
+def _running(running: Running | None) -> list[str]:
+    if running is None:
+        return []
+    label = f" ({running.label})" if running.label else ""
+    return [escaped(f"    {running.task} {running.id}{label}")]
 
 
 def _doing(worker: Worker) -> str:

@@ -8,6 +8,7 @@ from cronq.namedtuple import NamedTuple
 from cronq.supervisor import backoff, interval, slots
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
 from cronq.supervisor.tick import paused_until
+from cronq.supervisor.worker_status import worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cronq.messages.message import QueueCounts
     from cronq.supervisor.backoff import Backoff
     from cronq.supervisor.slots import Seen, SlotNote
+    from cronq.supervisor.worker_status import HeldAt, Worker
 
 TICKS_FOR_A_MEASURE = 3
 COMPLAINT_COUNTS_S = 2 * 3600.0  # the tick repeats one that lasts every hour
@@ -31,18 +33,6 @@ class Cron(NamedTuple):
     interval_s: float
     is_measured: bool
     complaint: str | None
-
-
-class Worker(NamedTuple):
-    """One live consumer: `starting`, `idle`, or `busy` with one message for `busy_s`."""
-
-    slot: str
-    pid: int
-    doing: str
-    busy_s: float | None
-    alive_s: float | None
-    ends_in_s: float | None
-    memory_mb: float | None
 
 
 class GroupStatus(NamedTuple):
@@ -101,19 +91,29 @@ class Status(NamedTuple):
         return sum(queue.ready for queue in self.queues)
 
 
-def look(settings: Settings, state: StateDir, counts: Sequence[QueueCounts], clock: Clock) -> Status:
-    """Return the status of an installation whose queues hold `counts`."""
+def look(
+    settings: Settings,
+    state: StateDir,
+    counts: Sequence[QueueCounts],
+    clock: Clock,
+    held_at: HeldAt = lambda holder, position: None,
+) -> Status:
+    """Return the status of an installation whose queues hold `counts`; `held_at` says which messages are run."""
     now = clock.now()
     seen = slots.survey(state)
     held_until = paused_until(state)
     names = {group.name for group in settings.groups}
+    workers = [(one.group, worker(one, clock, held_at)) for one in seen if one.is_live]
     return Status(
         at=now,
         config=settings.path,
         cron=_cron(settings, state, now),
         held_until=held_until if held_until > now else None,
-        groups=tuple(_group(group, seen, backoff.read(state.backoff(group.name)), clock) for group in settings.groups),
-        others=tuple(_worker(one, clock) for one in seen if one.is_live and one.group not in names),
+        groups=tuple(
+            _group(group, seen, workers, backoff.read(state.backoff(group.name)), clock.monotonic())
+            for group in settings.groups
+        ),
+        others=tuple(one for name, one in workers if name not in names),
         queues=tuple(_queue(one, settings, state, now) for one in _all_queues(settings, counts)),
     )
 
@@ -135,14 +135,15 @@ def _complaint(state: StateDir, now: float) -> str | None:
     return told.strip() if told and is_late else None
 
 
-def _group(group: Group, seen: Sequence[Seen], delay: Backoff, clock: Clock) -> GroupStatus:
-    monotonic = clock.monotonic()
+def _group(
+    group: Group, seen: Sequence[Seen], workers: Sequence[tuple[str, Worker]], delay: Backoff, monotonic: float
+) -> GroupStatus:
     return GroupStatus(
         name=group.name,
         queues=group.queues,
         min=group.autoscale.min,
         max=group.autoscale.max,
-        live=tuple(_worker(one, clock) for one in seen if one.is_live and one.group == group.name),
+        live=tuple(one for name, one in workers if name == group.name),
         broken=_broken(group.name, seen),
         young_deaths=delay.deaths,
         next_start_s=delay.until - monotonic if delay.holds(monotonic) else None,
@@ -161,32 +162,6 @@ def _broken(group: str, seen: Sequence[Seen]) -> str | None:
 
 def _is_sound(seen: Seen, note: SlotNote) -> bool:
     return note.state == LEFT or (note.state == CONSUMING and seen.live_note is not None)
-
-
-def _worker(seen: Seen, clock: Clock) -> Worker:
-    pid, note = seen.pid or 0, seen.live_note
-    memory = _memory_mb(pid)
-    if note is None:
-        return Worker(seen.name, pid, "starting", None, None, None, memory)
-    idle_word = "idle" if note.state == CONSUMING else "starting"
-    return Worker(
-        slot=seen.name,
-        pid=pid,
-        doing=idle_word if note.is_idle else "busy",
-        busy_s=None if note.is_idle else max(0.0, clock.monotonic() - note.since),
-        alive_s=max(0.0, clock.monotonic() - note.begun),
-        ends_in_s=note.deadline - clock.monotonic() if note.deadline else None,
-        memory_mb=memory,
-    )
-
-
-def _memory_mb(pid: int) -> float | None:
-    import psutil  # 15 ms that the tick does not pay
-
-    try:
-        return float(psutil.Process(pid).memory_info().rss) / 1048576
-    except psutil.Error:
-        return None
 
 
 def _all_queues(settings: Settings, counts: Sequence[QueueCounts]) -> list[QueueCounts]:

@@ -92,6 +92,10 @@ class Prefixed(Transport):
         record = self.inner.find(message_id)
         return None if record is None or not self._is_ours(record) else self._record(record)
 
+    def held_at(self, holder: str, position: int) -> Message | None:
+        message = self.inner.held_at(self._prefix + holder, position)
+        return None if message is None else self._shown(message)
+
     def select(self, selection: Selection) -> list[Record]:
         """Return a page of ours. Without a queue, pages of all are read until enough of them are."""
         if selection.after is not None:

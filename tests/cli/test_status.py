@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cronq.messages.message import State
 from cronq.supervisor import slots
 from tests.cli.conftest import shown
 from tests.waiting import wait_until
@@ -61,7 +62,33 @@ def test_a_busy_consumer_is_shown_with_its_numbers(shop: Shell, busy: Path) -> N
     data = shop.json("status")
     [worker] = data["groups"][0]["live"]
     assert (worker["doing"], worker["busy_s"] >= 0, worker["memory_mb"] > 5) == ("busy", True, True)
+    running = worker["running"]
+    assert running.pop("since") == pytest.approx(data["at"] - worker["busy_s"], abs=0.1)
+    assert running == {"task": "shop.tasks.until_there", "id": message_id(shop), "label": None}
     assert {queue["name"]: queue["reserved"] for queue in data["queues"]} == {"high": 1, "normal": 0, "low": 0}
+
+
+def test_what_a_consumer_is_busy_with_is_named_below_it(shop: Shell, busy: Path) -> None:
+    lines = shop.says("status").splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("  all.0  pid ")]
+    assert re.search(r"  busy for \d+s  ", lines[at])
+    assert lines[at + 1] == f"    shop.tasks.until_there {message_id(shop)}"
+
+
+def test_a_label_names_the_message_that_runs(shop: Shell) -> None:
+    tasks = shop.home / "shop" / "tasks.py"
+    tasks.write_text(tasks.read_text().replace('@app.task(queue="high")', '@app.task(queue="high", label="to {path}")'))
+    end = shop.home / "end"
+    shop.says("enqueue", "shop.tasks.until_there", str(end))
+    shop.says("tick")
+    wait_until(shop.busy)
+    assert f"    shop.tasks.until_there {message_id(shop)} (to {end})\n" in shop.says("status")
+    end.touch()
+
+
+def message_id(shop: Shell) -> str:
+    (record,) = shop.app().transport.browse(State.RESERVED)
+    return record.message.id
 
 
 def test_why_the_app_cannot_be_imported_is_shown(shop: Shell) -> None:

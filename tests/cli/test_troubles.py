@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status, Worker
+from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status
 from cronq.supervisor.troubles import troubles
+from cronq.supervisor.worker_status import Worker
 
 CRON = Cron(last_tick_s=30.0, interval_s=60.0, is_measured=True, complaint=None)
 GROUP = GroupStatus("all", ("high",), 1, 2, (Worker("all.0", 5, "idle", None, 1.0, 80.0, 20.0),), None, 0, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from cronq.messages.message import Record, State
+    from cronq.messages.message import Message, Record, State
     from cronq.transports.selection import Selection
 
 
@@ -15,6 +15,12 @@ class Search(Protocol):
 
     def find(self, message_id: str) -> Record | None:
         """Return everything known of one message, None when it is gone or never was."""
+
+    def held_at(self, holder: str, position: int) -> Message | None:
+        """Return what `holder` has reserved under a position, such as the one that a slot's note says it runs.
+
+        None when it has ended.
+        """
 
     def select(self, selection: Selection) -> list[Record]:
         """Return one page of the messages that a selection names."""

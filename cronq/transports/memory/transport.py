@@ -109,6 +109,11 @@ class MemoryTransport(Transport):
         with self._guard:
             return {message_id: record(row) for message_id, row in self._tables.rows.items()}
 
+    def held_at(self, holder: str, position: int) -> Message | None:
+        with self._guard:
+            held = [row.message for row in self._tables.held_by(holder)]
+        return next((message for message in held if message.position == position), None)
+
     def select(self, selection: Selection) -> list[Record]:
         with self._guard:
             records = [record(row) for row in self._tables.rows.values()]

@@ -170,6 +170,7 @@ EXTEND = "UPDATE messages SET reserved_until = ? WHERE state = 'reserved' AND ho
 ASK_TO_STOP = "UPDATE messages SET stop = 1 WHERE id = ? AND state = 'reserved'"
 HOLDER = "SELECT holder FROM messages WHERE id = ? AND state = 'reserved'"
 ASKED_TO_STOP = "SELECT id FROM messages WHERE state = 'reserved' AND holder = ? AND stop"
+HELD_AT = f"SELECT {MESSAGE} FROM messages WHERE state = 'reserved' AND holder = ? AND position = ?"  # noqa: S608
 HELD_BY = f"SELECT {MESSAGE} FROM messages WHERE state = 'reserved' AND holder = ?"  # noqa: S608
 
 DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'ready' AND queue = ? LIMIT ?)"

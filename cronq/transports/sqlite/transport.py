@@ -15,7 +15,7 @@ from cronq.transports.sqlite.blocked_messages import FREED_AT_ONCE, after, free,
 from cronq.transports.sqlite.connections import BUSY_TIMEOUT_S, Connections
 from cronq.transports.sqlite.insertion import NONE, enqueue, is_plain, plain_row
 from cronq.transports.sqlite.reservation import Rules
-from cronq.transports.sqlite.rows import key_of, record_of, state_at
+from cronq.transports.sqlite.rows import key_of, message_of, record_of, state_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,6 +137,11 @@ class SqliteTransport(Transport):
         with self._connections.read() as connection:
             row = connection.execute(sql.FIND, (key,)).fetchone()
         return None if row is None else record_of(row)
+
+    def held_at(self, holder: str, position: int) -> Message | None:
+        with self._connections.read() as connection:
+            row = connection.execute(sql.HELD_AT, (holder, position)).fetchone()
+        return None if row is None else message_of(row)
 
     def select(self, selection: Selection) -> list[Record]:
         from cronq.transports.sqlite.pages import select

@@ -30,6 +30,14 @@ class SearchContract(Contract):
         transport.exchange(ME, [Fail(first, "no")], None)
         assert self.found(transport) == [sooner.id, later.id]
 
+    def test_what_a_holder_runs_is_found_by_its_position_until_it_has_ended(self, transport):
+        transport.enqueue([message(), message()])
+        first, second = self.reserve(transport).messages
+        assert [transport.held_at(ME, one.position) for one in (first, second)] == [first, second]
+        assert (transport.held_at(OTHER, first.position), transport.held_at(ME, 99)) == (None, None)
+        transport.exchange(ME, [Ack(first)], None)
+        assert transport.held_at(ME, first.position) is None
+
     @pytest.mark.parametrize("filters", [{"task": "shop:pack"}, {"queue": "low"}, {"error_class": "KeyError"}])
     def test_a_selection_has_only_what_passes_each_filter(self, transport, filters):
         self.fail(transport, message())
