@@ -17,8 +17,7 @@ from cronq.app.task_factory import Said
 from cronq.app.timetable import Timetable, made
 from cronq.app.writer import Writer
 from cronq.clock import SystemClock
-from cronq.config import load
-from cronq.config.file import beside
+from cronq.config.of_app import of_app, of_unnamed_app
 from cronq.consumer.loaded_code import LoadedCode
 from cronq.messages.outbox import Opening
 from cronq.tasks.decorator import TaskDecorator
@@ -65,7 +64,7 @@ class App:
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self.installation: Installation = Installation(
-            settings if settings is not None else load(), clock or SystemClock()
+            settings if settings is not None else of_unnamed_app(), clock or SystemClock()
         )
         self.definitions: Definitions = Definitions(self.installation)
         self.code: LoadedCode = LoadedCode()
@@ -84,11 +83,15 @@ class App:
     def from_config(cls, path: str | os.PathLike[str]) -> App:
         """Return an app configured by the file at `path`.
 
-        A relative path is looked for beside the file that makes this call, then in the working directory:
-        what a web server or cron has as its working directory is anybody's guess.
+        A relative path is looked for beside the file that makes this call and in the directories above it, up to the
+        end of the project (a home, another owner, `.git` or `pyproject.toml`), then in the working directory: what a
+        web server or cron has as its working directory is anybody's guess. A command that imports the project for
+        another file (`cronq check --config staging.toml`) hands that one over.
+
+        Raises ConfigError, with all the places that were looked at, or with every problem that the file has. A file
+        that another account can write is one: it decides what code runs.
         """
-        caller = sys._getframe(1).f_globals.get("__file__")
-        return cls(load(beside(os.fspath(path), caller)))
+        return cls(of_app(path, sys._getframe(1).f_globals.get("__file__")))
 
     @property
     def settings(self) -> Settings:

@@ -19,7 +19,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def find(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> str | None:
     """Return the absolute path of the file: `path`, else CRONQ_CONFIG, else ./cronq.toml, else None.
 
-    Only the working directory itself is looked at, so that no stray file further up is ever used.
+    Only the working directory itself is looked at, so that no stray file further up is ever used; `discovery.py` looks
+    further for what code names.
 
     Raises:
         ConfigError: a file was named and is not there.
@@ -30,14 +31,6 @@ def find(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> str
         here = os.path.join(working_dir(), NAME)
         return here if os.path.lexists(here) else None
     return _existing(named, "" if path is not None else f" (from {VARIABLE})")
-
-
-def beside(path: str, caller: str | None) -> str:
-    """Return where a relative path leads that stands in the file `caller`: beside it, if there is such a file."""
-    if os.path.isabs(path) or not caller:
-        return path
-    found = os.path.join(os.path.dirname(os.path.abspath(caller)), path)
-    return found if os.path.exists(found) else path
 
 
 def working_dir() -> str:
@@ -78,13 +71,11 @@ def _content(path: str) -> bytes:
 
 def _refuse_others(path: str, found: os.stat_result) -> None:
     """Refuse what a stranger may have written: it says which code is run."""
-    if found.st_uid not in {0, os.geteuid()}:
-        raise ConfigError(
-            f"{path}: belongs to uid {found.st_uid}, who would say what runs as uid {os.geteuid()}: run cronq as its "
-            f"owner, or make it yours (chown)"
-        )
-    if found.st_mode & 0o002:
-        raise ConfigError(f"{path}: everybody may write it, and so say what runs as you: chmod o-w {path}")
+    from cronq.host.ownership import distrust  # a tick that remembers what it read does without
+
+    why = distrust(found)
+    if why is not None:
+        raise ConfigError(f"{path}: {why.format(path=path)}")
 
 
 def _decode(path: str, content: bytes) -> str:
