@@ -15,6 +15,8 @@ from cronq.cli.findings import Error, Fact, Warned
 from cronq.cli.project_checks import project
 from cronq.cli.text import count
 from cronq.errors import CronqError
+from cronq.host.process import HAS_CONSUMERS
+from cronq.host.requirements import no_consumers
 from cronq.host.shared_places import shared_place_of, why_not_to_stay
 
 if TYPE_CHECKING:
@@ -106,6 +108,9 @@ def _journal(path: str) -> str:
 
 def _crontab(settings: Settings) -> Iterator[Finding]:
     """Look for the line that ticks. Its absence is a warning only: ticks may come by URL, or from a panel's cron."""
+    if not HAS_CONSUMERS:
+        yield Warned(str(no_consumers("tick")))
+        return
     if settings.path is None or not crontab.is_there():
         return
     try:

@@ -13,6 +13,8 @@ import click
 from cronq import events
 from cronq.cli.common import app_of, configured, duration, known_queues, refuse_unknown, settings_of
 from cronq.cli.text import count, say
+from cronq.host.process import HAS_CONSUMERS
+from cronq.host.requirements import no_consumers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,8 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     from cronq.runtime.assignment import ad_hoc
     from cronq.runtime.consumer_process import consume
 
+    if not HAS_CONSUMERS:
+        raise no_consumers("drain")
     settings = settings_of(context)
     app = app_of(settings)
     counts = app.transport.counts()

@@ -15,6 +15,7 @@ from cronq.config.file import NAME
 from cronq.config.kinds import is_import_path
 from cronq.config.template import template
 from cronq.errors import CronqError, StateDirError, UsageError
+from cronq.host.state_dir import flags_of
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -48,7 +49,7 @@ def _write(path: str, text: str, force: bool) -> None:
     target = f"{path}.new" if force else path
     flags = os.O_TRUNC if force else os.O_EXCL
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | flags_of("O_NOFOLLOW") | flags, 0o600)
     except FileExistsError:
         raise UsageError(f"{path}: is there already: edit it, or overwrite it with --force") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

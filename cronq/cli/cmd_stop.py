@@ -15,6 +15,7 @@ from cronq.config.durations import format_duration
 from cronq.errors import CronqError
 from cronq.host import locks, process
 from cronq.host.log import EventLog
+from cronq.host.requirements import no_consumers
 from cronq.host.state_dir import StateDir, replace_text
 from cronq.messages.holder import Holder
 from cronq.supervisor import slots
@@ -40,6 +41,8 @@ def command(context: click.Context, for_s: float | None, wait: bool, timeout_s: 
 
     Example: cronq stop --for 1h
     """
+    if not process.HAS_CONSUMERS:
+        raise no_consumers("stop")
     state = StateDir(settings_of(context).state_dir)
     state.prepare()
     events.listeners.append(EventLog(state.log, "stop"))

@@ -10,6 +10,7 @@ from cronq.clock import SystemClock
 from cronq.config.cache import load_quickly
 from cronq.errors import ConfigError, CronqError
 from cronq.host.log import EventLog
+from cronq.host.process import HAS_CONSUMERS
 from cronq.host.shared_places import refuse_temporary
 from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.supervisor.tick import Supervisor, is_pressure, tick
@@ -71,13 +72,17 @@ def _start(command: Command) -> bool:
 def make_supervisor(settings: Settings, start: Starter) -> Supervisor:
     """Return what a tick works with; the state directory is made or refused here.
 
-    Raises StateDirError, also where temporary files are kept, and ConfigError when there is no configuration: its
-    consumers would have nothing to import.
+    Raises StateDirError, also where temporary files are kept, UsageError where no consumers can live, and ConfigError
+    when there is no configuration: its consumers would have nothing to import.
     """
     if settings.path is None and settings.app is None:  # cron was not told where, and starts in $HOME
         from cronq.config.complaint_words import no_file
 
         raise ConfigError(no_file(settings.base_dir))
+    if not HAS_CONSUMERS:
+        from cronq.host.requirements import no_consumers
+
+        raise no_consumers("tick")
     refuse_temporary(settings.state_dir)
     state = StateDir(settings.state_dir)
     state.prepare()

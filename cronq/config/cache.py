@@ -17,6 +17,8 @@ from types import MappingProxyType
 from cronq.config import limit_keys, settings
 from cronq.config.file import VARIABLE, find
 from cronq.config.settings import Autoscale, Group, Inline, Queue, Settings
+from cronq.host.process import HAS_OWNERS
+from cronq.host.state_dir import open_private, open_to_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,12 +80,14 @@ def _place(found: str) -> str:
 def _recall(place: str, origin: list[object]) -> Settings | None:
     """Return what is kept, if it came of `origin`. What others could have written is not read."""
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_to_read(place)
     except OSError:
         return None
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not stat.S_ISREG(found.st_mode):
+        if HAS_OWNERS and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+            return None
+        if not stat.S_ISREG(found.st_mode):
             return None
         content = file.read()
     try:
@@ -100,7 +104,7 @@ def _remember(place: str, origin: list[object], read: Settings) -> None:
         content = marshal.dumps([origin, _plain(read)])
         if not os.path.isdir(os.path.dirname(place)):
             os.mkdir(os.path.dirname(place))
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(aside, os.O_WRONLY | os.O_EXCL)
     except OSError:
         return
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import signal
 from typing import TYPE_CHECKING
 
@@ -140,14 +139,16 @@ class Bounds:
 
     def stop(self) -> None:
         if self._memory_mb is not None:
-            _limit_memory(resource.RLIM_INFINITY)
+            _limit_memory(None)
         self._alarm.stop()
 
 
-def _limit_memory(most: int) -> None:
-    """Move the soft limit; a hard one that the host has set stands."""
+def _limit_memory(most: int | None) -> None:
+    """Move the soft limit, None: as far as it goes; a hard one that the host has set stands."""
+    import resource  # not there on Windows, where this module is imported all the same
+
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = hard if most == resource.RLIM_INFINITY else most if hard == resource.RLIM_INFINITY else min(most, hard)
+    soft = hard if most is None else most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 

@@ -49,6 +49,8 @@ def look() -> Around:
 
 def _has_children() -> bool:
     """Tell whether this process has children, dead ones that nobody waited for included."""
+    if not hasattr(os, "waitid"):
+        return False
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

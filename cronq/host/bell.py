@@ -50,7 +50,8 @@ class _Held:
 
 
 _held: dict[str, _Held] = {}
-os.register_at_fork(after_in_child=_held.clear)  # it may close all it inherited, and use the numbers anew
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.clear)  # it may close all it inherited, and use the numbers anew
 
 
 def _hold(path: str) -> _Held:
@@ -116,6 +117,8 @@ def _drain(descriptor: int) -> None:
 
 
 def _open_fifo(path: str) -> int:
+    if not hasattr(os, "mkfifo"):
+        raise StateDirError(f"{path}: this system has no FIFOs")
     try:
         os.mkfifo(path, 0o600)
     except FileExistsError:

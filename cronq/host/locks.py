@@ -11,13 +11,17 @@ remembers which ones this process holds.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 import time
 from _thread import RLock  # `threading` costs the tick half a millisecond
 
 from cronq.host.state_dir import open_private, open_to_read
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where what needs locks is refused before (requirements.py)
+    pass
 
 _FLOCK = "hhqqi4x"  # struct flock on 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid
 _held: set[tuple[int, int]] = set()  # device and inode: a file can have several names, through links on the way
@@ -136,4 +140,5 @@ def _forget_in_child() -> None:
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cronq.host.process import user_name
+from cronq.host.process import HAS_OWNERS, own_name, user_name
 
 
 def distrust(found: os.stat_result) -> str | None:
@@ -14,11 +14,11 @@ def distrust(found: os.stat_result) -> str | None:
     It may when it belongs to this account or to root, and no other account can write it. Where files have no owners
     (Windows) nothing can be said.
     """
-    if not hasattr(os, "geteuid"):
+    if not HAS_OWNERS:
         return None
     if found.st_uid not in {0, os.geteuid()}:
         return (
-            f"belongs to {user_name(found.st_uid)}, who would say what runs as {user_name(os.geteuid())}: run cronq as "
+            f"belongs to {user_name(found.st_uid)}, who would say what runs as {own_name()}: run cronq as "
             f"its owner, or make it yours (chown)"
         )
     if stat.S_ISLNK(found.st_mode):

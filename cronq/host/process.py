@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import select
+import sys
 
-from cronq.messages.holder import Holder
+from cronq.messages.holder import Holder, machine_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 PRESSURE = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 """Errors that mean "the host has no room now": back off and try again later. They are not faults."""
+HAS_OWNERS: bool = hasattr(os, "geteuid")
+"""Whether files have owners and modes that mean something. Not on Windows, where a profile is its user's own."""
+HAS_CONSUMERS: bool = hasattr(os, "fork") and hasattr(select, "epoll")
+"""Whether consumers can live here: on Linux."""
 _PF_EXITING = 0x4  # linux/sched.h
 
 
@@ -24,7 +30,7 @@ def identity(slot: str, turn: int = 0) -> Holder:
 
 def host_name() -> str:
     """Return the host's name, made safe for use between slashes."""
-    return os.uname().nodename.replace("/", "_") or "localhost"
+    return machine_name().replace("/", "_") or "localhost"
 
 
 def boot_id() -> str:
@@ -78,10 +84,18 @@ def memory_mb(pid: int | None = None) -> float:
 
 
 def peak_mb() -> float:
-    """Return the most resident memory that this process has had in its life, in MiB (getrusage(2))."""
-    import resource
+    """Return the most resident memory that this process has had in its life, in MiB (getrusage(2)); 0 when unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    per_mb = 1048576 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mb
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def own_name() -> str:
+    """Return the name of the user whom this process works for."""
+    return user_name(os.geteuid()) if HAS_OWNERS else "this user"
 
 
 def user_name(uid: int) -> str:

@@ -6,6 +6,7 @@ import os
 import stat
 
 from cronq.errors import UsageError
+from cronq.host.process import HAS_OWNERS
 from cronq.host.state_dir import NEW, private_file, read_text
 
 _BITS = 256
@@ -20,7 +21,7 @@ def secrets_in(path: str, shortest: int) -> tuple[str, ...]:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     if text is None:
         raise UsageError(f"{path}: is not there: write a secret into it, or leave the key out and one is made")
-    if mode & 0o007:
+    if HAS_OWNERS and mode & 0o007:
         raise UsageError(f"{path}: mode {mode:04o} lets everyone read the secret: chmod 600 {path}")
     found = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not found or min(map(len, found)) < shortest:

@@ -11,7 +11,7 @@ import os
 import stat
 
 from cronq.errors import StateDirError
-from cronq.host.process import user_name
+from cronq.host.process import HAS_OWNERS, user_name
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def refuse_what_others_can_replace(path: str) -> None:
 
     Raises OSError when a directory above it cannot be looked at.
     """
-    place = shared_place_of(path)
+    place = shared_place_of(path) if HAS_OWNERS else None
     if place is None:
         return
     if os.path.realpath(path) == os.path.realpath(place):

@@ -8,7 +8,7 @@ import stat
 from functools import lru_cache
 
 from cronq.errors import StateDirError
-from cronq.host.process import user_name
+from cronq.host.process import HAS_OWNERS, own_name, user_name
 from cronq.host.shared_places import refuse_what_others_can_replace
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ class StateDir:
         except OSError as error:
             raise StateDirError(
                 f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
-                f"{user_name(os.geteuid())}; set state_dir in cronq.toml to a directory of yours"
+                f"{own_name()}; set state_dir in cronq.toml to a directory of yours"
             ) from error
 
     def _refuse_others(self) -> None:
@@ -81,9 +81,11 @@ class StateDir:
         found = os.lstat(self.path)
         if not stat.S_ISDIR(found.st_mode):
             raise StateDirError(f"{self.path}: is not a directory (symbolic links are not followed): remove it")
+        if not HAS_OWNERS:
+            return
         if found.st_uid != os.geteuid():
             raise StateDirError(
-                f"{self.path}: belongs to {user_name(found.st_uid)}, but cronq runs as {user_name(os.geteuid())}: "
+                f"{self.path}: belongs to {user_name(found.st_uid)}, but cronq runs as {own_name()}: "
                 f"run cronq as its owner, or set another state_dir"
             )
         if found.st_mode & 0o022:
@@ -126,6 +128,8 @@ def _make_directory(path: str) -> bool:
 
 def _keep_name(path: str) -> None:
     """Make a new directory survive a power cut: what is synced in it later is lost when its own name is."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no directories
     descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -138,7 +142,7 @@ def _keep_name(path: str) -> None:
 def _refuse_planted(path: str) -> None:
     """Refuse what was put there while the state directory was open to others."""
     found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    if not stat.S_ISDIR(found.st_mode) or (HAS_OWNERS and found.st_uid != os.geteuid()):
         raise StateDirError(f"{path}: is not a directory of yours (symbolic links are not followed): remove it")
 
 
@@ -150,7 +154,15 @@ def open_private(path: str, flags: int) -> int:
     return _no_fifo(path, os.open(path, flags | os.O_CREAT | _PLAIN, 0o600))
 
 
-_PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO would be waited for without the last
+def flags_of(*names: str) -> int:
+    """Return the flags of open(2) of those names, as far as this system has them."""
+    flags = 0
+    for name in names:
+        flags |= getattr(os, name, 0)
+    return flags
+
+
+_PLAIN = flags_of("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NONBLOCK")  # a FIFO would be waited for without the last
 
 
 def _no_fifo(path: str, descriptor: int) -> int:

@@ -5,9 +5,9 @@ It is stored, not looked up in the code, so that the tick, which imports no proj
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cronq.messages.holder import machine_name
 from cronq.messages.ids import new_id
 from cronq.messages.message import Ack, Fail, Message
 from cronq.namedtuple import NamedTuple
@@ -102,7 +102,7 @@ def _event_of(message: Message, prefix: str = "") -> dict[str, Any]:
         "queue": message.queue.removeprefix(prefix),
         "arguments": _arguments(message.body),
         "attempt": message.attempt,
-        "host": os.uname().nodename,
+        "host": machine_name(),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cronq.namedtuple import NamedTuple
 
 
@@ -28,3 +30,8 @@ class Holder(NamedTuple):
         """Read what `str()` wrote. Raises ValueError for anything else."""
         host, slot, pid, started, boot, turn = text.split("/")
         return cls(host, slot, int(pid), int(started), boot, int(turn))
+
+
+def machine_name() -> str:
+    """Return what this host calls itself; empty when it has no name."""
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

@@ -109,7 +109,11 @@ def _succeed(site: Site, assigned: Assignment, name: str, imported: Imported) ->
 
 
 def enter(settings: Settings, who: str) -> Site:
-    """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError."""
+    """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError, UsageError."""
+    if not process.HAS_CONSUMERS:
+        from cronq.host.requirements import no_consumers
+
+        raise no_consumers("consume")
     from cronq.runtime.crew import watched_files
 
     _print_by_lines()

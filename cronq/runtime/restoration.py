@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cronq.errors import CronqError, TransportError
 from cronq.host import locks
+from cronq.host.process import HAS_CONSUMERS
+from cronq.host.requirements import no_consumers
 from cronq.supervisor import slots
 from cronq.transports.abilities.copies import Copies
 from cronq.transports.abilities.demand import demanded
@@ -50,6 +52,8 @@ def _kept_as(app: App, restored: str) -> str:
 @contextmanager
 def _nobody_consuming(app: App) -> Iterator[None]:
     """Hold the tick's lock and every slot. Raises CronqError naming who is at work."""
+    if not HAS_CONSUMERS:
+        raise no_consumers("restore")
     tick = locks.take(app.state.tick_lock, within_s=TICK_LASTS_S)
     if tick is None:
         raise CronqError("a tick is at work: try again in a moment")

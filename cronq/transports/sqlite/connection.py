@@ -52,7 +52,7 @@ class Opened:
         if self._log is not None or self.connection.log is None:
             return
         try:
-            self._log = os.open(self.connection.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._log = os.open(self.connection.log, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError as error:
             raise TransportError(f"{self._path}-wal: {error.strerror}: cronq must be able to open it") from error
 

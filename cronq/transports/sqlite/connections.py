@@ -11,6 +11,7 @@ from _thread import _local as thread_local  # `threading` costs the tick half a 
 from contextlib import AbstractContextManager, contextmanager
 
 from cronq.errors import TransportError
+from cronq.host.process import HAS_OWNERS
 from cronq.transports.sqlite.connection import Connection, Finalizer, Opened, code_of, explained, patiently
 from cronq.transports.sqlite.filesystem import is_local, type_of
 from cronq.transports.sqlite.version import APPLICATION_ID, VERSION
@@ -164,8 +165,10 @@ class Connections:
         if fresh:
             connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         is_wal = self._set_journal(connection) == "wal"
-        connection.execute(f"PRAGMA synchronous = {'NORMAL' if is_wal or not self._is_durable else 'FULL'}")
-        if is_wal and self._is_durable:
+        is_synced_here = is_wal and self._is_durable and hasattr(os, "fdatasync")
+        by_itself = self._is_durable and not is_synced_here
+        connection.execute(f"PRAGMA synchronous = {'FULL' if by_itself else 'NORMAL'}")
+        if is_synced_here:
             connection.log = f"{self.path}-wal"  # nobody leaves WAL while we have the file open
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_AFTER}")
         if version < VERSION:
@@ -219,13 +222,14 @@ def _close_before_fork() -> None:
         connections.close_before_fork()
 
 
-os.register_at_fork(before=_close_before_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_close_before_fork)
 
 
 def _make_private(path: str) -> None:
     """Make the file 0600 before SQLite opens it: its journals inherit the mode. Refuse links and open modes."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass  # and must not be opened here: closing it would drop the locks of another thread's connection
     else:
@@ -233,7 +237,7 @@ def _make_private(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISREG(found.st_mode):
         raise TransportError(f"{path}: is not a regular file (symbolic links are not followed): remove it")
-    if found.st_mode & 0o022:
+    if HAS_OWNERS and found.st_mode & 0o022:
         raise TransportError(
             f"{path}: mode {stat.S_IMODE(found.st_mode):04o} lets others write, and whoever writes there "
             f"runs tasks as you: chmod 600 {path}"

@@ -55,7 +55,8 @@ def make(connection: sqlite3.Connection, live: str, target: str) -> Copy:
         copied = _settle(draft.path)
         _sync(draft.path, os.O_RDWR)
         os.replace(draft.path, target)
-        _sync(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
+        if hasattr(os, "O_DIRECTORY"):  # Windows opens no directories
+            _sync(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
     return copied._replace(path=target)
 
 
@@ -87,7 +88,7 @@ class _Draft:
     def __enter__(self) -> _Draft:
         _remove_drafts_of_the_dead(self._target)
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise self._explained(error) from error
         return self
@@ -222,7 +223,7 @@ def _remove(path: str) -> None:
 
 
 def _sync(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
