@@ -37,8 +37,23 @@ def test_what_cannot_be_told_counts_as_remote(tmp_path, content):
     mountinfo = tmp_path / "mountinfo"
     if content is not None:
         mountinfo.write_text(content)
-    kind = filesystem.type_of("/srv/queue.db", str(mountinfo))
-    assert (kind, filesystem.is_local(kind)) == ("unknown", False)
+    for place in ("/proc/version", "/nowhere/queue.db"):  # a type without a number of ours, and no file to ask about
+        kind = filesystem.type_of(place, str(mountinfo))
+        assert (kind, filesystem.is_local(kind)) == ("unknown", False)
+
+
+def test_in_a_chroot_whose_root_is_no_mount_the_kernel_tells_the_type(tmp_path):
+    seen_from_outside = filesystem.type_of(str(tmp_path))
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text("30 22 0:40 / /proc rw,relatime - proc proc rw\n")
+    assert filesystem.type_of(str(tmp_path), str(mountinfo)) == seen_from_outside
+    assert filesystem.is_local(seen_from_outside)
+
+
+def test_what_the_kernel_tells_of_memory_is_told_apart_from_the_disk(tmp_path):
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.touch()
+    assert filesystem.type_of("/dev/shm", str(mountinfo)) == filesystem.type_of("/dev/shm") == "tmpfs"
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre", "unknown"])
