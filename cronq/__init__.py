@@ -41,6 +41,7 @@ __all__ = [
     "NoResult",
     "WaitTimeout",
     "TransportError",
+    "Unsent",
     "UsageError",
 ]
 
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from cronq.messages.failure import Failure
+    from cronq.messages.unsent import Unsent
     from cronq.tasks.batch_task import BatchTask
     from cronq.tasks.context import CURRENT, Context
     from cronq.tasks.ref import Ref
@@ -79,6 +81,7 @@ _MODULES = {
     "CallGroup": "cronq.app.workflows",
     "Chain": "cronq.app.workflows",
     "Failure": "cronq.messages.failure",
+    "Unsent": "cronq.messages.unsent",
     "BatchTask": "cronq.tasks.batch_task",
     "Context": "cronq.tasks.context",
     "CURRENT": "cronq.tasks.context",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Concatenate
 
     from cronq.app.declarations import Declarations
-    from cronq.app.project_hooks import Around, AroundRequest, BeforeEnqueue, Hook
+    from cronq.app.project_hooks import Around, AroundRequest, BeforeEnqueue, Hook, OnUnsent
     from cronq.app.schedule_administration import Schedules
     from cronq.app.workflows import CallGroup, Chain
     from cronq.clock import Clock
@@ -72,7 +72,7 @@ class App:
         self.hooks: ProjectHooks = ProjectHooks()
         self.followers: Followers = Followers(self.definitions, self._follower)
         self.writer: Writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
-        self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self._run_here)
+        self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self.hooks.unsent, self._run_here)
         self.registration: Registration = Registration(self.registry, self.timetable, self.enqueuer)
         if self.settings.webhooks:
             from cronq.app.webhook_task import webhook_task
@@ -286,6 +286,15 @@ class App:
     def before_enqueue(self, hook: BeforeEnqueue) -> BeforeEnqueue:
         """Call this before every enqueue with the headers of the message, to add to them."""
         self.hooks.before_enqueue.append(checked("before_enqueue", hook))
+        return hook
+
+    def on_unsent(self, hook: OnUnsent) -> OnUnsent:
+        """Call this with an Unsent and its messages when the store cannot be written: `@app.on_unsent`.
+
+        Wherever it was: at an enqueue, at the end of an outbox, of a request. When it returns something true it has
+        taken them (to a file, to a mail), and all goes on as if they had been sent; otherwise the Unsent is raised.
+        """
+        self.hooks.unsent.append(checked("on_unsent", hook))
         return hook
 
     def backup(self, path: str | os.PathLike[str]) -> Copy:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cronq.app.asynchronous import OneThread
 from cronq.app.refs import AppRefs
+from cronq.errors import StateDirError, SyncError, TransportError
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.messages.outbox import hold
@@ -13,6 +14,7 @@ from cronq.messages.outbox import hold
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
+    from cronq.app.project_hooks import OnUnsent
     from cronq.app.writer import Writer
     from cronq.messages.message import Message
     from cronq.tasks.options import Delivery
@@ -25,9 +27,16 @@ if TYPE_CHECKING:
 class Enqueuer:
     """Enqueues for one installation. `run_here` runs what `sync://` has taken, here and now."""
 
-    def __init__(self, installation: Installation, writer: Writer, run_here: Callable[[SyncTransport], None]) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        writer: Writer,
+        on_unsent: Sequence[OnUnsent],
+        run_here: Callable[[SyncTransport], None],
+    ) -> None:
         self._installation = installation
         self._writer = writer
+        self._on_unsent = on_unsent
         self._run_here = run_here
         self.thread: OneThread = OneThread()
         self.refs: AppRefs = AppRefs(writer.definitions)
@@ -57,11 +66,22 @@ class Enqueuer:
         return refs
 
     def send(self, messages: list[Message]) -> None:
-        """Put messages into their queues now, in one transaction, and wake idle consumers."""
+        """Put messages into their queues now, in one transaction, and wake idle consumers.
+
+        Raises Unsent when they are not there, and no hook of the project has taken them.
+        """
         if not messages:
             return
         installation = self._installation
-        absorbed = installation.transport.enqueue(messages, lambda absorbed: self._wake_for(messages, absorbed))
+        try:
+            absorbed = installation.transport.enqueue(messages, lambda absorbed: self._wake_for(messages, absorbed))
+        except SyncError:  # they are there, for all to see
+            raise
+        except (TransportError, StateDirError) as error:
+            from cronq.app.last_resort import hand_over
+
+            hand_over(messages, error, self._on_unsent)
+            return
         if absorbed:
             self.refs.learn(absorbed)
             emit("absorbed", absorbed=absorbed, messages=[one for one in messages if one.id in absorbed])

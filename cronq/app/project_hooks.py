@@ -8,15 +8,18 @@ from cronq.errors import UsageError
 from cronq.tasks.task import RUNS_NOTHING, code_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from cronq.messages.message import Message
+    from cronq.messages.unsent import Unsent
     from cronq.tasks.context import Context
 
     Around = Callable[[Context], AbstractContextManager[object]]
     AroundRequest = Callable[[Mapping[str, Any]], AbstractContextManager[object]]
     BeforeEnqueue = Callable[[dict[str, str]], None]
     Hook = Callable[[], object]
+    OnUnsent = Callable[[Unsent, Sequence[Message]], object]
 
 
 T = TypeVar("T", bound="Callable[..., object]")
@@ -43,3 +46,4 @@ class ProjectHooks:
         self.resets: list[Hook] = []
         self.disconnects: list[Hook] = []
         self.before_enqueue: list[BeforeEnqueue] = []
+        self.unsent: list[OnUnsent] = []

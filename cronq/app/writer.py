@@ -63,7 +63,9 @@ class Writer:
         return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
 
     def written(self, wanted: Call[Any] | object) -> list[Message]:
-        """Return a call, or a message object, as messages."""
+        """Return a call, or a message object, as messages; what is a message already (out of an Unsent) as it is."""
+        if isinstance(wanted, Message):
+            return [wanted]
         if isinstance(wanted, Call):
             return self.messages(wanted.task, [(wanted.args, wanted.kwargs)], wanted.delivery)
         return self.dispatched(wanted, NOTHING_ASKED)

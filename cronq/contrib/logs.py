@@ -16,6 +16,7 @@ _LEVELS = {
     "ended_once": logging.ERROR,
     "consumer_broken": logging.ERROR,
     "schedule_refused": logging.ERROR,
+    "unsent": logging.ERROR,
     "released": logging.WARNING,
     "rescued": logging.WARNING,
     "dropped": logging.WARNING,

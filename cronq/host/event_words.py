@@ -44,6 +44,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"{len(facts['absorbed'])} messages were not needed, since one of their unique key was there: "
         f"{', '.join(sorted({message.task for message in facts['messages']}))}"
     ),
+    "unsent": lambda facts: (
+        f"{facts['error']}; {'an @app.on_unsent hook has taken it' if facts['is_taken'] else 'its caller was told'}"
+    ),
     "lost_reservation": lambda facts: f"{facts['message_id']} was no longer reserved here when it ended",
     "result_not_kept": lambda facts: f"{_named(facts['message'])}: result not kept: {facts['error']}",
     "leftovers": lambda facts: (

@@ -133,7 +133,7 @@ class Task(Generic[P, R]):
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Ref[R]:
         """Put a call into the queue and return its Ref.
 
-        Raises ArgumentError when the arguments do not fit, TransportError when the queue cannot take it.
+        Raises ArgumentError when the arguments do not fit, Unsent when the queue cannot take it.
         """
         return self._sender.send_calls(self, [(args, kwargs)], NOTHING_ASKED)[0]
 
