@@ -7,6 +7,10 @@ __version__ = "0.1.0"
 __all__ = [
     # the app and what its code uses
     "App",
+    "task",
+    "handler",
+    "batch",
+    "cron",
     "Context",
     "CURRENT",
     "Retry",
@@ -48,6 +52,7 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cronq.app import App
+    from cronq.app.shared_tasks import batch, cron, handler, task
     from cronq.app.workflow_ref import WorkflowRef
     from cronq.app.workflows import CallGroup, Chain
     from cronq.errors import (
@@ -77,6 +82,10 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "App": "cronq.app",
+    "task": "cronq.app.shared_tasks",
+    "handler": "cronq.app.shared_tasks",
+    "batch": "cronq.app.shared_tasks",
+    "cron": "cronq.app.shared_tasks",
     "WorkflowRef": "cronq.app.workflow_ref",
     "CallGroup": "cronq.app.workflows",
     "Chain": "cronq.app.workflows",

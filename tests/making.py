@@ -68,6 +68,8 @@ class SettingsFields(TypedDict, total=False):
     groups: tuple[Group, ...]
     queues: Mapping[str, Queue]
     routing: Mapping[str, tuple[str, ...]]
+    modules: tuple[str, ...]
+    entry_points: tuple[str, ...]
     inline: Inline
     schedules: tuple[Schedule, ...]
     webhooks: tuple[Webhook, ...]

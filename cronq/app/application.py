@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 from cronq.app.definitions import Definitions
 from cronq.app.enqueuer import Enqueuer
 from cronq.app.followers import Followers
+from cronq.app.modules import Modules
 from cronq.app.project_hooks import ProjectHooks, checked
 from cronq.app.registration import Registration
 from cronq.app.task_factory import Said
@@ -66,14 +67,17 @@ class App:
         self.installation: Installation = Installation(
             settings if settings is not None else of_unnamed_app(), clock or SystemClock()
         )
-        self.definitions: Definitions = Definitions(self.installation)
         self.code: LoadedCode = LoadedCode()
         self.timetable: Timetable = Timetable()
+        self.modules: Modules = Modules(self.settings.modules, self.settings.entry_points)
+        self.definitions: Definitions = Definitions(self.installation, self.modules, self.timetable)
         self.hooks: ProjectHooks = ProjectHooks()
         self.followers: Followers = Followers(self.definitions, self._follower)
         self.writer: Writer = Writer(self.definitions, self.followers, self.hooks.before_enqueue)
         self.enqueuer: Enqueuer = Enqueuer(self.installation, self.writer, self.hooks.unsent, self._run_here)
         self.registration: Registration = Registration(self.registry, self.timetable, self.enqueuer)
+        if self.modules:
+            self.definitions.include(self)
         if self.settings.webhooks:
             from cronq.app.webhook_task import webhook_task
 
@@ -154,13 +158,17 @@ class App:
         that failed for good it stops. `args` are arguments by name, `queue` replaces the task's own, `name` tells
         apart several schedules of one task. Raises UsageError.
         """
-        schedule = made(name or "", "", cron, args, options)
+        return self.timetable.marking(made(name or "", "", cron, args, options))
 
-        def mark(marked: F) -> F:
-            self.timetable.add(marked, schedule)
-            return marked
+    def include(self, *modules: str) -> None:
+        """Have the tasks, handlers and schedules of modules: `app.include("shop.mails", "gallery.*")`.
 
-        return mark
+        Of `gallery.*` all that is below the package belongs to it. Nothing is imported here: consumers do it when they
+        start, and whoever dispatches a message object. Tasks made without an App (`from cronq import task`) are had
+        by this alone. `modules` in cronq.toml says the same. Raises UsageError for what is no name of a module.
+        """
+        self.modules.add(modules)
+        self.definitions.include(self)
 
     @cached_property
     def declarations(self) -> Declarations:

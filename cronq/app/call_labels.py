@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from cronq.messages.own_headers import LABEL, as_bytes
@@ -35,5 +34,7 @@ def headers_of_call(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping
 def _with_label(message: Message, label: dict[str, str]) -> Message:
     if not label:
         return message
+    import json
+
     headers = json.loads(message.headers) if message.headers else {}
     return message._replace(headers=as_bytes(headers | label))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.call_labels import headers_of_call
 from cronq.app.call_terms import terms_for
 from cronq.errors import CronqError
 from cronq.schedules.spec import delivered_as, followed_by, placed, schedule_of, to_store, under_terms
@@ -40,6 +39,7 @@ class Declarations:
         A consumer does this when it starts: it alone has imported the tasks, knows their queues, and sees wrong
         arguments.
         """
+        self._definitions.complete()
         transport, now = self.installation.transport, self.installation.clock.now()
         stored = transport.schedules()
         for source, schedules in self._declared():
@@ -53,6 +53,7 @@ class Declarations:
 
     def entries(self) -> list[StoredSchedule]:
         """Return all schedules as they would be stored, what cannot work with the reason; nothing is written."""
+        self._definitions.complete()
         now = self.installation.clock.now()
         return [
             placed(self.checked(source, schedule), now)
@@ -64,7 +65,7 @@ class Declarations:
         """Return a schedule with its queue and its arguments as messages have them; refused when they do not fit."""
         place = place_of(self.installation.settings)
         try:
-            task = self._definitions.registry.get(schedule.task)
+            task = self._definitions.find(schedule.task)
             queue = self._definitions.queue_for(task, schedule.queue)
             body = task.codec.encode_json(schedule.args)
             terms, headers = _terms(task, body), _headers(task, body)
@@ -109,6 +110,8 @@ def _headers(task: Task[..., Any], body: bytes) -> dict[str, str]:
     headers = dict(task.options.headers or {})
     if task.options.label is None:  # then the arguments need not be read
         return headers
+    from cronq.app.call_labels import headers_of_call
+
     args, kwargs = task.codec.decode(body)
     return headers | headers_of_call(task, tuple(args), kwargs)
 

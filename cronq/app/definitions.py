@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cronq.errors import UsageError
+from cronq.app.modules import missing_line
+from cronq.errors import UnknownTaskError, UsageError
+from cronq.tasks.module_name import settled
 from cronq.tasks.options import with_queue_settings
-from cronq.tasks.own_options import own_options
 from cronq.tasks.registry import Registry
 from cronq.tasks.routing import DEFAULT_QUEUE, queues_of_class, queues_of_task
 
 if TYPE_CHECKING:
+    from cronq.app.modules import Modules
+    from cronq.app.shared_tasks import Includer, SharedTasks
+    from cronq.app.timetable import Timetable
     from cronq.messages.message import Message
     from cronq.messages.rate import Rate
     from cronq.tasks.retry import Retry
@@ -22,10 +27,67 @@ if TYPE_CHECKING:
 class Definitions:
     """Tasks by name, and for a task in a queue what task, `[queues.NAME]` and `[[consumers]]` say together."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, modules: Modules, timetable: Timetable) -> None:
         self.installation = installation
         self.registry: Registry = Registry()
+        self._modules = modules
+        self._timetable = timetable
+        self._shared: SharedTasks | None = None  # when there may be some
         self._policies: dict[tuple[str, str], Retry] = {}
+
+    def include(self, includer: Includer) -> None:
+        """Let an app have those shared tasks that its modules hold."""
+        from cronq.app.shared_tasks import SHARED
+
+        self._shared = SHARED
+        SHARED.includers.add(includer)
+
+    def complete(self) -> None:
+        """Import all modules whose tasks belong to the app. Raises ConfigError; what they raise themselves, passes."""
+        if self._modules:
+            self._modules.import_all()
+            self._adopt()
+
+    def find(self, name: str) -> Task[..., Any]:
+        """Return the task of that name, of a module that is imported now if need be. Raises UnknownTaskError."""
+        try:
+            return self.registry.get(name)
+        except UnknownTaskError as error:
+            if not self._modules or not self._modules.import_for(settled(name)):
+                raise UnknownTaskError(f"{error}{_unimported(name)}") from None
+            self._adopt()
+            return self.registry.get(name)
+
+    def handlers(self, message_class: type) -> list[Task[..., Any]]:
+        """Return all handlers of a message class. Raises UsageError when there is none."""
+        self.complete()  # one more may be where nobody has looked yet
+        return self.registry.handlers(message_class)
+
+    def own(self, task: Task[..., Any]) -> None:
+        """Take a task that is to be enqueued for one of the app's. Raises UsageError when it is none."""
+        if task in self.registry:
+            self._warn_if_unknown(task)
+            return
+        if not self._modules.may_have(task):
+            raise UsageError(missing_line(task))
+        self.registry.add(task)
+
+    def _warn_if_unknown(self, task: Task[..., Any]) -> None:
+        app = self.installation.settings.app
+        if app is None or self.installation.is_alone or task.function.__module__ == app.partition(":")[0]:
+            return  # consumers import the module of the app before all others
+        from cronq.app.unknown_tasks import warn_if_unknown
+
+        warn_if_unknown(self.installation, task)
+
+    def _adopt(self) -> None:
+        """Enter the shared tasks of the app's modules, as far as they are imported, with their schedules."""
+        if self._shared is None:
+            return
+        tasks = [task for task in self._shared.registry if self._modules.may_have(task)]
+        for task in tasks:
+            self.registry.add(task)
+        self._timetable.take_over({task.name for task in tasks}, self._shared.timetable)
 
     def queue_for(self, task: Task[..., Any], wanted: str | None) -> str:
         """Return the queue for what is one message. Raises UsageError for one that nobody serves, and for several."""
@@ -84,6 +146,8 @@ class Definitions:
 
     def policy_of(self, task: Task[..., Any], message: Message) -> Retry:
         """Return the retry policy of one message: of its call, else of its task, as changed by `[queues.NAME]`."""
+        from cronq.tasks.own_options import own_options
+
         own = own_options(message.headers).retry
         return self.policy(task, message.queue) if own is None else self.changed(own, message.queue)
 
@@ -92,7 +156,11 @@ class Definitions:
         configured = self.installation.settings.queue(message.queue).timeout_s
         if configured is not None:
             return configured
-        own = own_options(message.headers).timeout_s if message.headers else None
+        if not message.headers:
+            return task.options.timeout_s
+        from cronq.tasks.own_options import own_options
+
+        own = own_options(message.headers).timeout_s
         return task.options.timeout_s if own is None else own
 
     def result_ttl_of(self, task: Task[..., Any], message: Message) -> float:
@@ -100,7 +168,11 @@ class Definitions:
         configured = self.installation.settings.queue(message.queue).result_ttl_s
         if configured is not None:
             return configured
-        own = own_options(message.headers).result_ttl_s if message.headers else None
+        if not message.headers:
+            return task.options.result_ttl_s
+        from cronq.tasks.own_options import own_options
+
+        own = own_options(message.headers).result_ttl_s
         return task.options.result_ttl_s if own is None else own
 
     def rates(self) -> dict[str, Rate]:
@@ -113,3 +185,11 @@ class Definitions:
         from cronq.messages.rate import parse
 
         return {name: parse(rate) for name, rate in wanted.items()}
+
+
+def _unimported(task: str) -> str:
+    """Say which line may be missing, when nobody has imported the module that the name of a task begins with."""
+    module = task.rpartition(".")[0]
+    if not module or module in sys.modules:
+        return ""
+    return f"; {module} is not imported: modules = [{module!r}] in cronq.toml would do that"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from cronq.app.looks import looks
 from cronq.errors import UnknownTaskError, UsageError, WaitTimeout
 from cronq.messages.outbox import HELD
 from cronq.tasks.ref import OVER, SENT, Ref
@@ -59,7 +58,7 @@ class AppRefs:
     def result_of(self, record: Record) -> Any:
         stored = record.result or b"null"
         try:
-            codec = self._definitions.registry.get(record.message.task).codec
+            codec = self._definitions.find(record.message.task).codec
         except (UnknownTaskError, UsageError):  # of a task that this process does not know, or cannot read
             import msgspec
 
@@ -67,6 +66,8 @@ class AppRefs:
         return codec.decode_result(stored)
 
     def wait(self, ref: Ref[Any], timeout_s: float) -> None:
+        from cronq.app.looks import looks
+
         for _ in looks(timeout_s):
             status = ref.refresh().status
             if status in OVER:

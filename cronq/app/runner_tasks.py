@@ -22,7 +22,7 @@ def tasks_of(
     """Return it. `isolated`: every message of this runner has a process of its own."""
     installation = definitions.installation
     return Tasks(
-        definitions.registry.get,
+        definitions.find,
         definitions.policy_of,
         definitions.timeout_of,
         definitions.result_ttl_of,

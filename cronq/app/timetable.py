@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cronq.errors import UsageError
 from cronq.schedules.schedule import Schedule, validated
 from cronq.tasks.task import Task, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cronq.schedules.schedule import ScheduleOptions
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def made(name: str, task: str, cron: str, args: Mapping[str, object] | None, options: ScheduleOptions) -> Schedule:
@@ -37,6 +40,21 @@ class Timetable:
             _named(schedule, name_of(marked))
             self._waiting.setdefault(marked, []).append(schedule)
 
+    def marking(self, schedule: Schedule) -> Callable[[F], F]:
+        """Return what takes a schedule for the task or function that it is put above."""
+
+        def mark(marked: F) -> F:
+            self.add(marked, schedule)
+            return marked
+
+        return mark
+
+    def take_over(self, tasks: Collection[str], other: Timetable) -> None:
+        """Take from another timetable the schedules of some tasks. Raises UsageError when a name is there already."""
+        for schedule in other.all():
+            if schedule.task in tasks:
+                self._enter(schedule)
+
     def claim(self, task: Task[..., Any]) -> None:
         """Take the schedules that wait for this task's function."""
         for schedule in self._waiting.pop(task.function, ()):
@@ -49,7 +67,9 @@ class Timetable:
         return tuple(self._schedules.values())
 
     def _put(self, task: Task[..., Any], schedule: Schedule) -> None:
-        new = _named(schedule, task.name)
+        self._enter(_named(schedule, task.name))
+
+    def _enter(self, new: Schedule) -> None:
         if self._schedules.setdefault(new.name, new) != new:
             raise UsageError(f"two schedules are named {new.name}: give one of them @app.cron(..., name=...)")
 

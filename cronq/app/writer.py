@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.call_labels import labelled
 from cronq.app.call_terms import in_queue_of_its_own, under_terms
 from cronq.errors import UsageError
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
 from cronq.messages.own_headers import as_bytes
 from cronq.tasks.options import NOTHING_ASKED
-from cronq.tasks.own_options import as_headers
 from cronq.tasks.task import RESULT, Call, Task
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ class Writer:
         """Return calls of a task as messages, with what follows them. Raises ArgumentError, UsageError."""
         usual = self._usual.get((task.name, delivery.queue))
         if usual is None:
+            self.definitions.own(task)
             queues = self.definitions.queues_for(task, delivery.queue)
             if len(queues) > 1:
                 return self._in_each(queues, task, list(calls), delivery, encode)
@@ -59,7 +58,7 @@ class Writer:
         """Return a message object as messages: one for each of its handlers."""
         if isinstance(message, type | Call | Task):
             raise UsageError(_no_message(message))
-        handlers = self.definitions.registry.handlers(type(message))
+        handlers = self.definitions.handlers(type(message))
         return [one for task in handlers for one in self.messages(task, [((message,), {})], delivery)]
 
     def written(self, wanted: Call[Any] | object) -> list[Message]:
@@ -97,6 +96,8 @@ class Writer:
         encode = encode or task.codec.encode
         messages = [pattern.with_call(new_id(), encode(args, kwargs)) for args, kwargs in calls]
         if task.options.label is not None:
+            from cronq.app.call_labels import labelled
+
             messages = labelled(task, messages, calls)
         return (
             messages
@@ -115,6 +116,8 @@ class Writer:
     def _asked_for(self, task: Task[..., Any], delivery: Delivery, usual: Message) -> Message:
         now = self.definitions.installation.clock.now()
         expires_s = _expires_s(task, delivery)
+        from cronq.tasks.own_options import as_headers
+
         own = as_headers(delivery)
         if delivery.timeout_s is not None and task.gather:
             raise UsageError(f"task {task.name}: a batch task runs many calls at once: timeout_s belongs to the task")
@@ -134,6 +137,7 @@ class Writer:
 
         task, delivery = call.task, call.delivery
         body, into = task.codec.encode_open(call.args, call.kwargs, RESULT)
+        self.definitions.own(task)
         queue = self.definitions.queue_for(task, delivery.queue)
         usual = self._usual_message(task, delivery.queue, queue)
         (message,) = self._unfollowed(usual, task, [(call.args, call.kwargs)], delivery, lambda args, kwargs: body)

@@ -23,7 +23,7 @@ def edited(settings: Settings, message: Message) -> bytes | None:
     What does not fit is said, and the editor opens again with it, so that no work is lost.
     """
     try:
-        codec = app_of(settings).registry.get(message.task).codec
+        codec = app_of(settings).definitions.find(message.task).codec
     except CronqError as error:
         raise UsageError(escaped(str(error))) from None
     text: str = pretty(message.body)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq import events
-from cronq.cli.common import app_of, configured, duration, known_queues, refuse_unknown, settings_of
+from cronq.cli.common import configured, duration, known_queues, refuse_unknown, settings_of, whole_app_of
 from cronq.cli.text import count, say
 from cronq.host.process import HAS_CONSUMERS
 from cronq.host.requirements import no_consumers
@@ -47,7 +47,7 @@ def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float
     if not HAS_CONSUMERS:
         raise no_consumers("drain")
     settings = settings_of(context)
-    app = app_of(settings)
+    app = whole_app_of(settings)
     counts = app.transport.counts()
     known = list(dict.fromkeys([*known_queues(settings), *(one.queue for one in counts)]))
     refuse_unknown("queue", queues, known)

@@ -8,7 +8,7 @@ import click
 
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
-from cronq.cli.common import app_of, refuse_unknown, settings_of
+from cronq.cli.common import refuse_unknown, settings_of, whole_app_of
 from cronq.cli.direct_enqueue import refuse_to_lose, sending
 from cronq.cli.lists import Column, Listing
 from cronq.cli.text import at_zoned, count, red, say
@@ -30,7 +30,7 @@ NONE_YET = 'no schedules: @app.cron("30 2 * * *") above a task, or [schedule.NAM
 
 def _registered(context: click.Context) -> Registered:
     """Return the app and its schedules, those that no consumer has seen yet among them."""
-    app = app_of(settings_of(context))
+    app = whole_app_of(settings_of(context))
     return app, app.declarations.register()
 
 

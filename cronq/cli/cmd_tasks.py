@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.cli.answer import Tell, json_option
 from cronq.cli.collection import Collection
-from cronq.cli.common import app_of, known_queues, settings_with_file
+from cronq.cli.common import known_queues, settings_with_file, whole_app_of
 from cronq.cli.database import is_used
 from cronq.cli.lists import Column, Listing
 from cronq.cli.pauses import Pauses
@@ -30,7 +30,7 @@ command: Collection = Collection(
     "tasks",
     "List tasks, pause and resume them.",
     example="cronq tasks pause shop.tasks.send_mail",
-    opened=lambda context: app_of(settings_with_file(context)),
+    opened=lambda context: whole_app_of(settings_with_file(context)),
 )
 
 
@@ -78,7 +78,7 @@ def _blocked(app: App) -> int:
 
 def _refuse_unknown(app: App, task: str) -> None:
     try:
-        app.registry.get(task)
+        app.definitions.find(task)
     except UnknownTaskError as error:
         raise UsageError(str(error)) from None
 

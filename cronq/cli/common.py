@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,7 +16,7 @@ from cronq.errors import ConfigError, CronqError, UsageError
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from cronq.app import App
     from cronq.config.settings import Settings
@@ -73,9 +73,24 @@ def app_of(settings: Settings) -> App:
     """
     from cronq.runtime.app_loader import load_app
 
+    with importing(settings):
+        return load_app(settings)
+
+
+def whole_app_of(settings: Settings) -> App:
+    """As `app_of`, with all modules imported whose tasks belong to it."""
+    app = app_of(settings)
+    with importing(settings):
+        app.definitions.complete()
+    return app
+
+
+@contextmanager
+def importing(settings: Settings) -> Iterator[None]:
+    """Import something of the project: what it prints goes to stderr, what it raises becomes a ConfigError."""
     try:
         with redirect_stdout(sys.stderr):
-            return load_app(settings)
+            yield
     except CronqError:
         raise
     except BaseException as error:

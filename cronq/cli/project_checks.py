@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from cronq.cli.common import app_of, known_queues
+from cronq.cli.common import known_queues, whole_app_of
 from cronq.cli.findings import Error, Fact, Warned
 from cronq.cli.text import count
 from cronq.errors import CronqError
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 
 def project(settings: Settings) -> Iterator[Finding]:
     """Import the project and return what is found in it. Raises ConfigError when that fails."""
-    app = app_of(settings)
+    app = whole_app_of(settings)
     tasks = list(app.registry)
     yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
     if not tasks:
         yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
+    yield from _unknown_tasks(settings, app)
     yield from _routes(settings, app)
     yield from _lonely_tasks(settings, app)
     yield from _schedules(app)
     yield from _webhooks(app)
+
+
+def _unknown_tasks(settings: Settings, app: App) -> Iterator[Finding]:
+    """Say which line is missing for tasks that consumers will not know."""
+    from cronq.app.modules import missing_line
+    from cronq.app.shared_tasks import SHARED
+    from cronq.cli.unimported_modules import unimported
+
+    for one in unimported(app, settings.base_dir):
+        yield Warned(
+            f"{one.path}: makes tasks that consumers do not know, since {settings.app} does not import it: "
+            f"modules = [{one.module!r}] in {settings.path} does"
+        )
+    left_out = {task.function.__module__: task for task in SHARED.registry if task not in app.registry}
+    yield from (Warned(missing_line(task)) for task in left_out.values())
 
 
 def _routes(settings: Settings, app: App) -> Iterator[Finding]:
@@ -79,6 +95,6 @@ def _webhooks(app: App) -> Iterator[Finding]:
             yield Error(f"webhooks.{webhook.name}.secret_file: {error}")
         for task in webhook.tasks:
             try:
-                app.registry.get(task)
+                app.definitions.find(task)
             except CronqError as error:
                 yield Error(f"webhooks.{webhook.name}.tasks: {error}")

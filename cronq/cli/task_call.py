@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronq.errors import UsageError
+from cronq.cli.common import importing
+from cronq.errors import UnknownTaskError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +27,12 @@ def task_named(app: App, name: str) -> Task[..., Any]:
     """Return the task of that name. Raises UsageError with the nearest ones: by whole name, and by last part."""
     import difflib
 
-    tasks = {task.name: task for task in app.registry}
-    if name in tasks:
-        return tasks[name]
+    with importing(app.settings):
+        try:
+            return app.definitions.find(name)
+        except UnknownTaskError:
+            app.definitions.complete()
+    tasks = {task.name for task in app.registry}
     last = name.rpartition(".")[2]
     near = [known for known in tasks if difflib.get_close_matches(last, [known.rpartition(".")[2]])]
     near = list(dict.fromkeys([*near, *difflib.get_close_matches(name, tasks)]))[:3]

@@ -119,6 +119,8 @@ NO_GROUPS = Kind(kinds.nothing, "[], which turns all groups off; a variable can 
 MAIN = Table(
     {
         "app": text(kinds.is_import_path, "a module, a colon and the name of the app in it", '"shop.tasks:app"'),
+        "modules": kinds.module_names('["shop.mails", "gallery.*"]'),
+        "entry_points": kinds.labels('["gallery"]'),
         "transport": TRANSPORT,
         "durability": choice(("full", "normal")),
         "state_dir": path(),

@@ -192,6 +192,28 @@ def task_names(example: str) -> Kind:
     return Kind(accept, "a list of names of tasks, module and function", example, "list")
 
 
+def module_names(example: str) -> Kind:
+    """Return the kind of a list of names of modules, and of packages with all that is below them, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(name, str) and is_module_name(name) for name in value):
+            return tuple(value)
+        raise ValueError
+
+    return Kind(accept, "a list of names of modules, or of packages with .* behind them", example, "list")
+
+
+def labels(example: str) -> Kind:
+    """Return the kind of a list of names as distributions give them, kept as a tuple."""
+
+    def accept(value: object) -> tuple[str, ...]:
+        if isinstance(value, list) and all(isinstance(name, str) and name.strip() for name in value):
+            return tuple(value)
+        raise ValueError
+
+    return Kind(accept, "a list of names of entry points", example, "list")
+
+
 def class_names(example: str) -> Kind:
     """Return the kind of a list of names of exception classes, bare or with their modules, kept as a tuple."""
 
@@ -275,6 +297,10 @@ def is_import_path(name: str) -> bool:
 
 def is_class_name(name: str) -> bool:
     return all(part.isidentifier() for part in name.split("."))
+
+
+def is_module_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.removesuffix(".*").split("."))
 
 
 def is_dotted_name(name: str) -> bool:

@@ -112,6 +112,8 @@ class Settings(NamedTuple):
     base_dir: str
     state_dir: str
     app: str | None = None
+    modules: tuple[str, ...] = ()
+    entry_points: tuple[str, ...] = ()
     transport: str = "sqlite:///queue.db"
     durability: Durability = "full"
     queue_prefix: str = ""

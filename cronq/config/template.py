@@ -26,6 +26,8 @@ BODY = """\
 # Variables win over this file: CRONQ_MAX_PROCESSES=8, CRONQ_INLINE_MODE=off, CRONQ_INLINE_QUEUES=high,normal.
 
 {app}  # what consumers import, module:variable
+# modules = ["shop.mails", "gallery.*"]  # more modules with tasks, which `app` need not import
+# entry_points = ["gallery"]  # ... and installed packages that name theirs in the group cronq.tasks
 #transport = {top[transport]}  # in state_dir; sqlite:////abs/queue.db, memory:// and sync:// work too
 #durability = {top[durability]}  # "normal" is faster, a power cut may lose the last second
 #state_dir = {top[state_dir]}  # queue, locks and logs; never below a document root

@@ -32,6 +32,7 @@ class StateDir:
         self.ticks: str = f"{path}/ticks"
         self.stop: str = f"{path}/stop"
         self.durations: str = f"{path}/durations"
+        self.known_tasks: str = f"{path}/tasks"
         self.log: str = f"{path}/log/cronq.log"
         self.output: str = f"{path}/log/output.log"
 

@@ -17,7 +17,7 @@ from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import CronqError, TransportError
 from cronq.escape import escaped_lines
 from cronq.events import emit
-from cronq.host import locks, process
+from cronq.host import known_tasks, locks, process
 from cronq.host.log import EventLog
 from cronq.host.state_dir import StateDir, read_text, replace_text
 from cronq.interruptions import is_interruption
@@ -185,6 +185,8 @@ def import_app(site: Site, slot: Slot | None) -> App | None:
     """Import the project. Its errors go to the output log whole, and to `cronq status` in one line."""
     try:
         app = load_app(site.settings)
+        app.definitions.complete()
+        _note_tasks(site.state, app)
         _register_schedules(app)
         return app
     except CronqError as error:
@@ -245,6 +247,14 @@ def _run(crew: Crew) -> tuple[str, int]:
 def _print(text: str) -> None:
     """Print to the output log, which people read on a terminal."""
     print(escaped_lines(text), file=sys.stderr)  # noqa: T201 - the output log
+
+
+def _note_tasks(state: StateDir, app: App) -> None:
+    """Note which tasks this code has. A full disk must not keep it from running them."""
+    try:
+        known_tasks.note(state.known_tasks, (task.name for task in app.registry))
+    except OSError as error:
+        emit("trouble", error=error)
 
 
 def _remember(state: StateDir, measured: run_times.Durations) -> None:

@@ -53,6 +53,7 @@ def has_work(app: App) -> bool:
 def work(app: App, slot: Slot, decision: Decision) -> None:
     """Carry a decision out in an inline slot: run messages, then start a consumer for what is left, or go on."""
     began = app.clock.monotonic()
+    app.definitions.complete()
     _rescue_all(app, slot)
     slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision.messages)

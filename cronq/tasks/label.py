@@ -18,7 +18,7 @@ LABEL_LENGTH = 100  # characters: a line of a list
 
 def check_label(label: object) -> None:
     """Raise OptionError for what can be no label."""
-    if label is None or callable(label):
+    if callable(label):
         return
     if not isinstance(label, str) or not label:
         raise OptionError(

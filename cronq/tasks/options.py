@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from cronq.errors import OptionError
-from cronq.tasks.label import check_label
 from cronq.tasks.option_values import (
     LONGEST_S,
     check_expiry,
@@ -70,7 +69,10 @@ class Options:
         check_priority(self.priority)
         check_expiry(self.expires_s)
         check_headers(self.headers)
-        check_label(self.label)
+        if self.label is not None:
+            from cronq.tasks.label import check_label
+
+            check_label(self.label)
         check_timeout(self.timeout_s)
         check_seconds("result_ttl_s", self.result_ttl_s, LONGEST_S, "seconds, 0 for none")
         for name in ("inline", "ack_first", "isolated", "capture_output"):

@@ -24,6 +24,10 @@ class Registry:
     def __iter__(self) -> Iterator[Task[..., Any]]:
         return iter(self._tasks.values())
 
+    def __contains__(self, task: Task[..., Any]) -> bool:
+        known = self._tasks.get(task.name)
+        return known is task or (known is not None and is_same(known.function, task.function))
+
     def add(self, task: Task[..., Any]) -> None:
         """Register a task, a handler for its message class; the same function once more takes its place.
 

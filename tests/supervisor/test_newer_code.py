@@ -11,6 +11,8 @@ from cronq.messages.message import State
 from tests.supervisor.project import HEAD, TASKS, Project
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.filterwarnings("ignore:consumers do not know")  # their code is said to be older than this
+
 
 @pytest.fixture
 def project(home):
