@@ -27,7 +27,7 @@ app = App.from_config("../cronq.toml")
 # and doing it again does no harm.
 
 
-@app.task(queue="high", timeout_s=30, retry=Retry(max_attempts=5, delay_s=10))
+@app.task(queue="high", timeout_s=30, retry=Retry(max_attempts=5, delay_s=10), label="order {order_id}")
 def send_confirmation(order_id: str) -> None:
     order = the_order(order_id)
     if order.mailed_at:
@@ -50,7 +50,7 @@ def confirmation(order: Order) -> EmailMessage:
     return mail
 
 
-@app.task(queue="normal", timeout_s=60)
+@app.task(queue="normal", timeout_s=60, label="order {order_id}")
 def resize_picture(order_id: str) -> None:
     order = the_order(order_id)
     if order.has_pictures:
@@ -78,7 +78,7 @@ class BuildArchive(LowPriority):
     order_id: str
 
 
-@app.handler(timeout_s=120)
+@app.handler(timeout_s=120, label="order {message.order_id}")
 def build_archive(message: BuildArchive) -> None:
     order = the_order(message.order_id)
     if order.archive.exists():
