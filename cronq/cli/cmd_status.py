@@ -11,7 +11,8 @@ from cronq.cli.answer import Answer, Tell, in_json, in_words, json_option
 from cronq.cli.common import bare_app, configured, settings_of
 from cronq.cli.status_screen import as_data, screen
 from cronq.config.complaint_words import no_file
-from cronq.errors import UsageError
+from cronq.errors import StateDirError, TransportError, UsageError
+from cronq.supervisor.bulletin import Trouble
 from cronq.supervisor.status import Status, look
 from cronq.supervisor.troubles import troubles
 
@@ -42,9 +43,11 @@ def command(context: click.Context, watch: bool, tell: Tell) -> int:
     return 1 if found else 0
 
 
-def _without_configuration(app: App) -> tuple[str, ...]:
+def _without_configuration(app: App) -> tuple[Trouble, ...]:
     settings = app.settings
-    return (no_file(settings.base_dir),) if settings.path is None and settings.app is None else ()
+    if settings.path is not None or settings.app is not None:
+        return ()
+    return (Trouble("configuration", no_file(settings.base_dir)),)
 
 
 def _watch(app: App) -> int:
@@ -59,16 +62,18 @@ def _watch(app: App) -> int:
 
 
 def _look(app: App) -> Status:
-    """Look without leaving a trace: what was never used is empty, and need not be made for that."""
+    """Look without leaving a trace: what was never used is empty, and need not be made for that.
+
+    Queues that cannot be looked at are a trouble of their own: all else is wanted then more than ever.
+    """
     from cronq.cli.database import is_used
 
-    if not is_used(app.settings):
-        return look(app.settings, app.state, [], app.clock)
-    refused = tuple(one.trouble for one in app.transport.schedules() if one.trouble is not None)
-    transport = app.transport
-    found = look(app.settings, app.state, transport.glance(), app.clock, transport.held_at)
-    return found._replace(refused=refused)
+    try:
+        return look(app.settings, app.state, app.transport if is_used(app.settings) else None, app.clock)
+    except (StateDirError, TransportError) as error:
+        return look(app.settings, app.state, None, app.clock)._replace(queues=(), unreadable=str(error))
 
 
-def _answer(status: Status, found: tuple[str, ...]) -> Answer:
-    return Answer(lambda: screen(status, found), lambda: as_data(status, found))
+def _answer(status: Status, found: tuple[Trouble, ...]) -> Answer:
+    texts = [one.text for one in found]
+    return Answer(lambda: screen(status, texts), lambda: as_data(status, texts))

@@ -8,7 +8,7 @@ import click
 
 from cronq.cli.common import configured, settings_of
 from cronq.cli.text import count, say
-from cronq.cli.tick_road import attempt, make_supervisor, tick_once
+from cronq.cli.tick_road import attempt, for_cron, make_supervisor, tick_once
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -34,26 +34,28 @@ def command(context: click.Context, mode: str | None) -> int:
     """
     if mode is None:
         return tick_once(context.obj)
-    settings = settings_of(context)
-    modes = {"wait": _tick_and_wait, "run": _tick_and_consume, "dry": _show_plan}
-    return modes[mode](settings)
+    if mode == "dry":
+        return _show_plan(settings_of(context))
+    work = {"wait": _tick_and_wait, "run": _tick_and_consume}[mode]
+    return for_cron(context.obj, lambda settings: work(settings, context.obj))
 
 
-def _tick_and_wait(settings: Settings) -> int:
+def _tick_and_wait(settings: Settings, config: str | None) -> int:
     from cronq.supervisor.spawn import Attached
 
     starter = Attached()
-    _, code = attempt(make_supervisor(settings._replace(spawn="exec"), starter))  # a forked consumer is nobody's child
+    settings = settings._replace(spawn="exec")  # a forked consumer is nobody's child
+    _, code = attempt(make_supervisor(settings, starter), config)
     starter.wait()
     return code
 
 
-def _tick_and_consume(settings: Settings) -> int:
+def _tick_and_consume(settings: Settings, config: str | None) -> int:
     """Tick without starting anything, then be the first consumer that it would have started."""
     from cronq.runtime.assignment import assignment
     from cronq.runtime.consumer_process import consume
 
-    plan, code = attempt(make_supervisor(settings, lambda command: True))
+    plan, code = attempt(make_supervisor(settings, lambda command: True), config)
     started = [*plan.start, *plan.succeed] if plan else []
     return consume(settings, assignment(settings, started[0])) if started else code
 

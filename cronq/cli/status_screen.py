@@ -22,7 +22,7 @@ def screen(status: Status, troubles: Sequence[str]) -> list[str]:
         "",
         *_groups(status),
         "",
-        *_queues(status.queues),
+        *([] if status.unreadable else _queues(status.queues)),
         *_failures(status),
         *([""] if troubles else []),
         *(red(f"! {text}") for text in troubles),

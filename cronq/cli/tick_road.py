@@ -3,64 +3,107 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from cronq import events
 from cronq.clock import SystemClock
 from cronq.config.cache import load_quickly
-from cronq.errors import ConfigError, CronqError
+from cronq.config.file import NAME, VARIABLE
+from cronq.errors import ConfigError, CronqError, StateDirError
 from cronq.host.log import EventLog
-from cronq.host.process import HAS_CONSUMERS
+from cronq.host.process import HAS_CONSUMERS, HAS_OWNERS
 from cronq.host.shared_places import refuse_temporary
-from cronq.host.state_dir import StateDir, read_text, replace_text
+from cronq.host.state_dir import StateDir
 from cronq.supervisor.tick import Supervisor, is_pressure, tick
 from cronq.transports.schemes import make_transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cronq.config.settings import Settings
     from cronq.supervisor.plan import Plan
     from cronq.supervisor.spawn import Command, Starter
 
 BUSY_TIMEOUT_S = 0.1  # for each of four tries: a tick is gone within a second, the next one does the rest
-COMPLAIN_EVERY_S = 3600.0
+LOOK_EVERY_S = 3600.0  # at all that `cronq status` looks at, though nothing seems to be wrong: it takes 60 ms
+_WORTH_A_LOOK = frozenset({"backed_off", "pressure", "schedule_refused"})
 
 
 def tick_once(config: str | None) -> int:
-    """Tick as cron does. Silent and 0 when all is well or the host has no room; a problem is printed once an hour."""
-    settings = load_quickly(config, os.environ, SystemClock().now())
-    return attempt(make_supervisor(settings, _start))[1]
+    """Tick as cron does, silent and with 0. What breaks, or is well again, is told once, with 1."""
+    return for_cron(config, lambda settings: attempt(make_supervisor(settings, _start), config)[1])
 
 
-def attempt(supervisor: Supervisor) -> tuple[Plan | None, int]:
+def for_cron(config: str | None, work: Callable[[Settings], int]) -> int:
+    """Do what cron called for. That it could not begin is told once, and remembered outside the state directory."""
+    try:
+        return work(load_quickly(config, os.environ, SystemClock().now()))
+    except (ConfigError, StateDirError) as error:
+        from cronq.cli.cron_mail import refused
+
+        return refused(_place_outside(config), error, SystemClock().now())
+
+
+def attempt(supervisor: Supervisor, config: str | None) -> tuple[Plan | None, int]:
     """Tick, and return what was done, if anything was, with the exit code for cron."""
-    mail = _Mail()
-    events.listeners.append(mail)
+    heard = _Hearing()
+    events.listeners.append(heard)
     try:
         plan = tick(supervisor)
     except (CronqError, OSError, MemoryError) as error:
+        from cronq.cli.cron_mail import failed
+
         if is_pressure(error):
             events.emit("pressure", what=f"a whole tick ({error})")
-            return None, 0
-        return None, _complain(supervisor.state, error)
-    _forget_complaint(supervisor.state)
-    return plan, int(mail.has_lines)
+        return None, failed(supervisor, error)
+    outside = _place_outside(config)
+    if plan is None or not (heard.is_worth_a_look or heard.happened or _is_look_due(supervisor, outside)):
+        return plan, 0
+    from cronq.cli.cron_mail import ticked
+
+    return plan, ticked(supervisor, outside, heard.happened)
 
 
-class _Mail:
-    """What cron is to mail though the tick went well: it comes once for each thing that happened."""
+class _Hearing:
+    """What is heard of a tick that may be for the person whom cron mails.
+
+    `happened` is what comes once and never stands, as the facts of an event.
+    """
 
     def __init__(self) -> None:
-        self.has_lines = False
+        self.is_worth_a_look = False
+        self.happened: list[Mapping[str, object]] = []
 
     def __call__(self, name: str, facts: Mapping[str, object]) -> None:
+        self.is_worth_a_look = self.is_worth_a_look or name in _WORTH_A_LOOK
         if name == "schedule_stopped":
-            from cronq.host.event_words import words_for
+            self.happened.append(facts)
 
-            self.has_lines = True
-            sys.stderr.write(f"cronq tick: {words_for(name, facts)}\n")
+
+def _is_look_due(supervisor: Supervisor, outside: str) -> bool:
+    """Tell whether something stands that may be over by now, or the last look at everything is long ago."""
+    try:
+        found = os.stat(supervisor.state.told)
+    except FileNotFoundError:
+        return True
+    age_s = supervisor.clock.now() - found.st_mtime
+    return found.st_size > 1 or not 0 <= age_s < LOOK_EVERY_S or os.path.lexists(outside)
+
+
+def _place_outside(config: str | None) -> str:
+    """Return where a tick remembers what it told before it knew its state directory.
+
+    Beside the configuration, in the directory in which Python and `config.cache` keep what is of no loss; where that
+    is not ours, at home.
+    """
+    named = os.path.abspath(os.path.expanduser(config or os.environ.get(VARIABLE) or NAME))
+    directory, name = os.path.split(named)
+    try:
+        if HAS_OWNERS and os.lstat(directory).st_uid == os.geteuid():
+            return f"{directory}/__pycache__/{name}.told"
+    except OSError:
+        pass  # it is not there, or not for us to see
+    return f"{os.path.expanduser('~')}/.local/state/cronq/{named.replace('/', '%')[-200:]}.told"
 
 
 def _start(command: Command) -> bool:
@@ -90,31 +133,3 @@ def make_supervisor(settings: Settings, start: Starter) -> Supervisor:
     clock = SystemClock()
     transport = make_transport(settings, clock, BUSY_TIMEOUT_S)
     return Supervisor(settings, state, transport, clock, start, os.environ)
-
-
-def _complain(state: StateDir, error: BaseException) -> int:
-    """Tell the person whom cron mails to, but not the same thing every minute."""
-    path = f"{state.run}/complaint"
-    now = SystemClock().now()
-    try:
-        told_at, _, told = (read_text(path) or "").partition(" ")
-        is_known = told == str(error) and 0 <= now - float(told_at) < COMPLAIN_EVERY_S
-        if not is_known:
-            replace_text(path, f"{int(now)} {error}")
-    except (OSError, ValueError):  # nothing can be noted here, which may be the very problem: it is told every time
-        is_known = False
-    if not is_known:
-        from cronq.cli.error_text import complaint
-        from cronq.escape import escaped
-
-        said = complaint(error) if isinstance(error, CronqError) else escaped(str(error))
-        sys.stderr.write(f"cronq tick: {said}\n")
-    return 1
-
-
-def _forget_complaint(state: StateDir) -> None:
-    """All is well again: the next problem is told at once."""
-    try:
-        os.unlink(f"{state.run}/complaint")
-    except FileNotFoundError:
-        pass

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import marshal
 import os
-import stat
 import sys
 from types import MappingProxyType
 
 from cronq.config import limit_keys, settings
 from cronq.config.file import VARIABLE, find
 from cronq.config.settings import Autoscale, Group, Inline, Queue, Settings
-from cronq.host.process import HAS_OWNERS
-from cronq.host.state_dir import open_private, open_to_read
+from cronq.host.own_file import read_own, write_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,17 +77,9 @@ def _place(found: str) -> str:
 
 def _recall(place: str, origin: list[object]) -> Settings | None:
     """Return what is kept, if it came of `origin`. What others could have written is not read."""
-    try:
-        descriptor = open_to_read(place)
-    except OSError:
+    content = read_own(place)
+    if content is None:
         return None
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if HAS_OWNERS and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
-            return None
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        content = file.read()
     try:
         kept_origin, kept = marshal.loads(content)  # noqa: S302 - our own file, as trusted as the code beside it
         return _value(kept) if kept_origin == origin else None
@@ -99,20 +89,10 @@ def _recall(place: str, origin: list[object]) -> Settings | None:
 
 def _remember(place: str, origin: list[object], read: Settings) -> None:
     """Keep it, if there is room. A directory we may not write to means that every tick reads the file, no more."""
-    aside = f"{place}.{os.getpid()}"
     try:
-        content = marshal.dumps([origin, _plain(read)])
-        if not os.path.isdir(os.path.dirname(place)):
-            os.mkdir(os.path.dirname(place))
-        descriptor = open_private(aside, os.O_WRONLY | os.O_EXCL)
+        write_own(place, marshal.dumps([origin, _plain(read)]))
     except OSError:
-        return
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        os.rename(aside, place)
-    except OSError:
-        os.unlink(aside)
+        pass
 
 
 def _plain(value: Any) -> Any:

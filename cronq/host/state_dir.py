@@ -8,7 +8,7 @@ import stat
 from functools import lru_cache
 
 from cronq.errors import StateDirError
-from cronq.host.process import HAS_OWNERS, own_name, user_name
+from cronq.host.process import HAS_OWNERS, PRESSURE, own_name, user_name
 from cronq.host.shared_places import refuse_what_others_can_replace
 
 TYPE_CHECKING = False
@@ -33,6 +33,7 @@ class StateDir:
         self.stop: str = f"{path}/stop"
         self.durations: str = f"{path}/durations"
         self.known_tasks: str = f"{path}/tasks"
+        self.told: str = f"{path}/told"
         self.log: str = f"{path}/log/cronq.log"
         self.output: str = f"{path}/log/output.log"
 
@@ -176,9 +177,44 @@ def _no_fifo(path: str, descriptor: int) -> int:
 def replace_text(path: str, text: str) -> None:
     """Write a small file whole: a reader sees the old text or the new one, never half of it."""
     new = f"{path}.{os.getpid()}{NEW}"
-    with private_file(new, os.O_WRONLY | os.O_TRUNC) as file:
-        file.write(text.encode())
-    os.replace(new, path)
+    try:
+        with private_file(new, os.O_WRONLY | os.O_TRUNC) as file:
+            file.write(text.encode())
+        os.replace(new, path)
+    except OSError:
+        _remove_new(new)
+        raise
+
+
+def _remove_new(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it was never made, or the directory is the very trouble
+
+
+def rewrite_text(path: str, text: str) -> None:
+    """Write a small file as `replace_text` does; where there is no room for a second one, over what stands in it.
+
+    A file that has text has a block of the disk, and needs no other one. Raises OSError for an empty one, whose times
+    have changed then: who watches it knows.
+    """
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        if error.errno not in PRESSURE:
+            raise
+        _overwrite(path, text.encode())
+
+
+def _overwrite(path: str, content: bytes) -> None:
+    descriptor = open_private(path, os.O_WRONLY)
+    try:
+        os.utime(descriptor)
+        os.pwrite(descriptor, content, 0)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
 
 
 def private_file(path: str, flags: int) -> IO[bytes]:

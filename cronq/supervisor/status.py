@@ -6,6 +6,7 @@ from cronq.host import marks
 from cronq.host.state_dir import read_text
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor import backoff, interval, slots
+from cronq.supervisor.bulletin import TICK, from_text
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
 from cronq.supervisor.tick import paused_until
 from cronq.supervisor.worker_status import worker
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from cronq.messages.message import QueueCounts
     from cronq.supervisor.backoff import Backoff
     from cronq.supervisor.slots import Seen, SlotNote
-    from cronq.supervisor.worker_status import HeldAt, Worker
+    from cronq.supervisor.worker_status import Worker
+    from cronq.transports.base import Transport
 
 TICKS_FOR_A_MEASURE = 3
-COMPLAINT_COUNTS_S = 2 * 3600.0  # the tick repeats one that lasts every hour
 
 
 class Cron(NamedTuple):
-    """The ticks. `last_tick_s` None: there never was one. `complaint`: what ticks that failed of late said."""
+    """The ticks. `last_tick_s` None: there never was one. `complaint`: why the last one failed, if it did."""
 
     last_tick_s: float | None
     interval_s: float
@@ -70,7 +71,7 @@ class QueueStatus(NamedTuple):
 class Status(NamedTuple):
     """One look at everything. `others` are consumers outside the groups: started by hand, or web processes.
 
-    `refused` says of schedules why they never run, or no longer.
+    `refused` says of schedules why they never run, or no longer; `unreadable` why there are no queues here.
     """
 
     at: float
@@ -81,6 +82,7 @@ class Status(NamedTuple):
     others: tuple[Worker, ...]
     queues: tuple[QueueStatus, ...]
     refused: tuple[str, ...] = ()
+    unreadable: str | None = None
 
     @property
     def failed(self) -> int:
@@ -91,15 +93,15 @@ class Status(NamedTuple):
         return sum(queue.ready for queue in self.queues)
 
 
-def look(
-    settings: Settings,
-    state: StateDir,
-    counts: Sequence[QueueCounts],
-    clock: Clock,
-    held_at: HeldAt = lambda holder, position: None,
-) -> Status:
-    """Return the status of an installation whose queues hold `counts`; `held_at` says which messages are run."""
+def look(settings: Settings, state: StateDir, transport: Transport | None, clock: Clock) -> Status:
+    """Return the status of an installation; None for a transport that has never been used.
+
+    Raises TransportError.
+    """
     now = clock.now()
+    counts = [] if transport is None else transport.glance()
+    schedules = [] if transport is None else transport.schedules()
+    held_at = _nothing if transport is None else transport.held_at
     seen = slots.survey(state)
     held_until = paused_until(state)
     names = {group.name for group in settings.groups}
@@ -115,7 +117,12 @@ def look(
         ),
         others=tuple(one for name, one in workers if name not in names),
         queues=tuple(_queue(one, settings, state, now) for one in _all_queues(settings, counts)),
+        refused=tuple(one.trouble for one in schedules if one.trouble is not None),
     )
+
+
+def _nothing(holder: str, position: int) -> None:
+    """Say that nobody holds anything."""
 
 
 def _cron(settings: Settings, state: StateDir, now: float) -> Cron:
@@ -124,15 +131,13 @@ def _cron(settings: Settings, state: StateDir, now: float) -> Cron:
         last_tick_s=max(0.0, now - times[-1]) if times else None,
         interval_s=interval.measured(times, settings.interval_s),
         is_measured=settings.interval_s != "auto" or len(times) >= TICKS_FOR_A_MEASURE,
-        complaint=_complaint(state, now),
+        complaint=_complaint(state),
     )
 
 
-def _complaint(state: StateDir, now: float) -> str | None:
-    """Return what a tick that failed of late wrote for the person whom cron mails."""
-    told_at, _, told = (read_text(f"{state.run}/complaint") or "").partition(" ")
-    is_late = told_at.isdecimal() and 0 <= now - float(told_at) <= COMPLAINT_COUNTS_S
-    return told.strip() if told and is_late else None
+def _complaint(state: StateDir) -> str | None:
+    failure = from_text(read_text(state.told) or "").get(TICK)
+    return None if failure is None else failure.what
 
 
 def _group(

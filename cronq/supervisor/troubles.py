@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cronq.config.durations import format_duration
+from cronq.supervisor.bulletin import Trouble, tick_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
 
 MISSED_TICKS = 3
 OLD_S = 15 * 60.0
+MANY_DEATHS = 3  # in a row; one alone may have been anything
 
 
-def troubles(status: Status) -> tuple[str, ...]:
-    """Return everything that is wrong and does not mend itself, one text each, with what to do."""
+def troubles(status: Status) -> tuple[Trouble, ...]:
+    """Return everything that is wrong and does not mend itself."""
     return (
         *_of_cron(status),
-        *(text for group in status.groups for text in _of_group(group)),
-        *status.refused,
-        *(text for queue in status.queues for text in _of_queue(queue, status)),
+        *_of_queues(status),
+        *_of_groups(status),
+        *(Trouble(f"schedule {text}", text) for text in status.refused),
+        *(one for queue in status.queues for one in _of_queue(queue, status)),
     )
 
 
@@ -30,37 +33,68 @@ def cron_seems_dead(status: Status) -> bool:
     return last_s is not None and last_s > MISSED_TICKS * status.cron.interval_s
 
 
-def _of_cron(status: Status) -> Iterator[str]:
+def _of_cron(status: Status) -> Iterator[Trouble]:
     cron = status.cron
     if cron.last_tick_s is None and status.waiting:
-        yield f"cron has never ticked, and {_waits(status.waiting)}: `cronq crontab install` sets it up"
+        more = f", and {_waits(status.waiting)}: `cronq crontab install` sets it up"
+        yield Trouble("cron", "cron has never ticked", more, is_mailed=False)
     if cron.last_tick_s is not None and cron_seems_dead(status):
         assumed = "" if cron.is_measured else " (assumed: three ticks measure it)"
-        yield (
-            f"cron seems dead: the last tick was {_rounded(cron.last_tick_s)} ago and one should come every "
+        more = (
+            f": the last tick was {_rounded(cron.last_tick_s)} ago and one should come every "
             f"{_rounded(cron.interval_s)}{assumed}: look at `crontab -l`, and at the mail that cron sends"
         )
-    if cron.complaint and any(len(group.live) < group.min for group in status.groups):
-        yield f"the tick fails: {cron.complaint}"
+        yield Trouble("cron", "cron seems dead", more, is_mailed=False)
+    if cron.complaint is not None:
+        failure = tick_failed(cron.complaint)
+        yield failure._replace(what=f"the tick fails: {failure.what}")
 
 
-def _of_group(group: GroupStatus) -> Iterator[str]:
-    again = "" if group.next_start_s is None else f"; next start in {_rounded(group.next_start_s)}"
-    if group.broken is not None:
-        yield f"group {group.name} is broken: {group.broken}{again}"
-    elif group.next_start_s is not None:
-        yield (
-            f"group {group.name} backs off: its consumers died as soon as they had started, {group.young_deaths} in a "
-            f"row; log/output.log in the state directory may say why{again}"
-        )
+def _of_queues(status: Status) -> Iterator[Trouble]:
+    if status.unreadable is not None and status.unreadable != status.cron.complaint:
+        yield Trouble("queues", f"the queues cannot be looked at: {status.unreadable}")
 
 
-def _of_queue(queue: QueueStatus, status: Status) -> Iterator[str]:
-    """Paused queues and stopped consumers are somebody's will, not a trouble."""
+def _of_groups(status: Status) -> Iterator[Trouble]:
+    """One app is imported by all groups: what breaks it is one trouble, whoever meets it first."""
+    broken: dict[str, list[GroupStatus]] = {}
+    for group in status.groups:
+        if group.broken is not None:
+            broken.setdefault(group.broken, []).append(group)
+        elif group.next_start_s is not None:
+            yield _backing_off(group)
+    for reason, groups in broken.items():
+        yield Trouble("broken", f"{_named(groups)} broken: {reason}", _again(groups))
+
+
+def _backing_off(group: GroupStatus) -> Trouble:
+    more = f", {group.young_deaths} in a row; log/output.log in the state directory may say why{_again([group])}"
+    what = f"group {group.name} backs off: its consumers died as soon as they had started"
+    return Trouble(f"young {group.name}", what, more, is_mailed=group.young_deaths >= MANY_DEATHS)
+
+
+def _named(groups: list[GroupStatus]) -> str:
+    names = ", ".join(group.name for group in groups)
+    return f"group {names} is" if len(groups) == 1 else f"groups {names} are"
+
+
+def _again(groups: list[GroupStatus]) -> str:
+    next_s = min((group.next_start_s for group in groups if group.next_start_s is not None), default=None)
+    return "" if next_s is None else f"; next start in {_rounded(next_s)}"
+
+
+def _of_queue(queue: QueueStatus, status: Status) -> Iterator[Trouble]:
+    """Paused queues and stopped consumers are somebody's will, not a trouble.
+
+    A backlog is not mailed: on a busy site it comes and goes, and nothing is broken.
+    """
     if queue.oldest_s is None or queue.oldest_s <= OLD_S or queue.is_paused or status.held_until is not None:
         return
-    why = "" if queue.served_by else ", and no group of [[consumers]] serves this queue"
-    yield f"queue {queue.name}: its oldest message has waited for {_rounded(queue.oldest_s)}{why}"
+    what = f"queue {queue.name}: its oldest message has waited for"
+    more = f" {_rounded(queue.oldest_s)}"
+    if not queue.served_by:
+        more += ", and no group of [[consumers]] serves this queue"
+    yield Trouble(f"old {queue.name}", what, more, is_mailed=False)
 
 
 def _waits(messages: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import sqlite3
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.cli.conftest import shown
 from tests.waiting import has_ended, wait_until
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ STAYING = 'time_limit = "1h"\n'
 def shop(shop: Shell) -> Shell:
     shop.config.write_text('interval = "60s"\nmax_processes = 7\n' + shop.config.read_text() + STAYING)
     return shop
+
+
+def refused_with(mode: list[str]) -> int:
+    """Return the exit code of a run that tells: what cron calls has one for all that it mails."""
+    return 2 if mode == ["--dry-run"] else 1
 
 
 def log(shop: Shell) -> str:
@@ -211,12 +218,12 @@ def test_nothing_is_started_while_a_stop_is_in_force(shop: Shell, mode: list[str
 
 @pytest.mark.parametrize("mode", MODES, ids=" ".join)
 def test_a_configuration_that_is_not_there_is_named(shop: Shell, mode: list[str]) -> None:
-    assert "gone.toml" in shop.says("tick", *mode, "--config", "gone.toml", code=2)
+    assert "gone.toml" in shop.says("tick", *mode, "--config", "gone.toml", code=refused_with(mode))
 
 
 @pytest.mark.parametrize("mode", MODES, ids=" ".join)
 def test_without_any_configuration_it_says_how_to_give_one(shell: Shell, mode: list[str]) -> None:
-    text = shell.says("tick", *mode, code=2)
+    text = shell.says("tick", *mode, code=refused_with(mode))
     assert "there is no cronq.toml in" in text
     assert "--config" in text
 
@@ -224,7 +231,7 @@ def test_without_any_configuration_it_says_how_to_give_one(shell: Shell, mode: l
 @pytest.mark.parametrize("mode", MODES, ids=" ".join)
 def test_a_wrong_configuration_is_refused_with_every_mistake(shop: Shell, mode: list[str]) -> None:
     shop.config.write_text("nonsense = 1\n" + shop.config.read_text().replace("max_processes = 7", "max_processes = 0"))
-    text = shop.says("tick", *mode, code=2)
+    text = shop.says("tick", *mode, code=refused_with(mode))
     assert "nonsense" in text
     assert "max_processes" in text
     assert not Path(shop.state.path).exists()
@@ -274,9 +281,11 @@ def test_a_problem_is_told_once_and_again_after_it_was_gone(shop: Shell) -> None
         return shop.says("tick", code=1)
 
     assert damaged().startswith("cronq tick: ")
-    assert damaged() == ""
+    assert shop.says("tick") == ""
+    assert "the tick fails: " in shop.says("status", code=1)
     database.unlink()
-    shop.says("tick")
+    assert shop.says("tick", code=1).startswith("cronq tick: well again after ")
+    assert shop.says("tick") == ""
     consumer(shop)
     shop.says("stop", "--for", "1h")
     for path in database.parent.glob("queue.db*"):
@@ -284,14 +293,104 @@ def test_a_problem_is_told_once_and_again_after_it_was_gone(shop: Shell) -> None
     assert damaged().startswith("cronq tick: ")
 
 
-def test_a_problem_that_stays_is_told_every_hour(shop: Shell) -> None:
+MISTAKE = "max_processes = 0\n"
+RUNS_OF_CRON = (["tick"], ["tick", "--wait"], ["tick", "--run"])
+
+
+@pytest.mark.parametrize("words", RUNS_OF_CRON, ids=" ".join)
+def test_a_typo_in_the_configuration_is_told_once_and_once_that_it_is_gone(shop: Shell, words: list[str]) -> None:
+    shop.says("stop", "--for", "1h")
+    right = shop.config.read_text()
+    shop.config.write_text(MISTAKE)
+    assert "max_processes = 0: must be" in shop.says(*words, code=1)
+    assert shop.says(*words) == ""
+    assert "max_processes = 0: must be" in shop.says("status", code=2)
+    shop.config.write_text(right)
+    assert "well again after " in shop.says(*words, code=1)
+    assert shop.says(*words) == ""
+
+
+def test_another_mistake_in_the_configuration_is_told_at_once(shop: Shell) -> None:
+    shop.config.write_text(MISTAKE)
+    shop.says("tick", code=1)
+    shop.config.write_text("nonsense = 1\n")
+    assert "nonsense" in shop.says("tick", code=1)
+    assert shop.says("tick") == ""
+
+
+def test_the_status_of_queues_that_cannot_be_read_says_all_else(shop: Shell) -> None:
     shop.state.prepare()
     (shop.home / ".cronq" / "queue.db").write_text("this is no database" * 100)
-    first = shop.says("tick", code=1)
-    note = Path(shop.state.run) / "complaint"
-    told_at, _, told = note.read_text().partition(" ")
-    note.write_text(f"{int(told_at) - 3000} {told}")
-    assert shop.says("tick", code=1) == ""
-    assert note.read_text() == f"{int(told_at) - 3000} {told}"
-    note.write_text(f"{int(told_at) - 3600} {told}")
-    assert shop.says("tick", code=1) == first
+    said = shop.says("status", code=1)
+    assert "cron  has never ticked" in said
+    assert f"! the queues cannot be looked at: {shop.state.path}/queue.db: file is not a database" in said
+
+
+def test_a_state_directory_that_is_refused_is_told_once_and_once_that_it_is_not(shop: Shell) -> None:
+    shop.state.prepare()
+    os.chmod(shop.state.path, 0o777)  # noqa: S103 - that is the mistake
+    assert "lets others write" in shop.says("tick", code=1)
+    assert shop.says("tick") == ""
+    os.chmod(shop.state.path, 0o700)
+    assert "well again after " in shop.says("tick", code=1)
+
+
+def test_what_was_told_is_remembered_at_home_where_the_configuration_lies_with_others(shop: Shell) -> None:
+    assert "/no/such/place/cronq.toml: no such file" in shop.says(
+        "tick", "--config", "/no/such/place/cronq.toml", code=1
+    )
+    assert shop.says("tick", "--config", "/no/such/place/cronq.toml") == ""
+    (kept,) = (shop.home / ".local" / "state" / "cronq").iterdir()
+    assert (kept.name, kept.stat().st_mode & 0o777) == ("%no%such%place%cronq.toml.told", 0o600)
+
+
+@pytest.mark.parametrize("is_link", [True, False], ids=["a link", "a file that others may write"])
+def test_a_planted_note_neither_silences_a_tick_nor_is_written_through(shop: Shell, is_link: bool) -> None:
+    right, victim = shop.config.read_text(), shop.home / "victim"
+    shop.config.write_text(MISTAKE)
+    shop.says("tick", code=1)
+    note = shop.home / "__pycache__" / "cronq.toml.told"
+    told = note.read_text()
+    victim.write_text(told)
+    if is_link:
+        note.unlink()
+        note.symlink_to(victim)
+    else:
+        note.chmod(0o666)
+    assert "max_processes" in shop.says("tick", code=1)
+    assert (victim.read_text(), note.is_symlink()) == (told, False)
+    shop.config.write_text(right)
+    assert "well again after " in shop.says("tick", code=1)
+
+
+def test_an_import_that_fails_is_told_once_and_once_that_it_is_well_again(shop: Shell) -> None:
+    tasks = shop.home / "shop" / "tasks.py"
+    right = tasks.read_text()
+    tasks.write_text("import nowhere_to_be_found\n")
+    assert shop.says("tick") == ""
+    wait_until(lambda: shop.run("status").returncode == 1 and not shop.live())
+    said = shop.says("tick", code=1)
+    assert "group all is broken: importing shop.tasks:app failed: ModuleNotFoundError" in said
+    assert "told once" in said
+    assert shop.says("tick") == ""
+    assert "is broken" in shop.says("status", code=1)
+    tasks.write_text(right)
+    for path in Path(shop.state.run).glob("*.pid"):
+        path.unlink()  # as if the delay were over
+    Path(shop.state.backoff("all")).unlink()
+    shop.says("tick", code=1)
+    consumer(shop)
+    assert shop.says("tick") == ""
+    assert shop.says("status")
+
+
+def test_a_person_at_a_terminal_is_told_every_time_and_takes_no_news_from_cron(shop: Shell) -> None:
+    shop.config.write_text(MISTAKE)
+    for _ in range(2):
+        master, terminal = pty.openpty()
+        process = shop.start("tick", stdout=terminal, stderr=terminal)
+        assert shown(master, "max_processes = 0: must be")
+        assert process.wait(60) == 2
+        os.close(master)
+        os.close(terminal)
+    assert "max_processes" in shop.says("tick", code=1)

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from cronq.supervisor import troubles as all_troubles
 from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status
-from cronq.supervisor.troubles import troubles
 from cronq.supervisor.worker_status import Worker
 
 CRON = Cron(last_tick_s=30.0, interval_s=60.0, is_measured=True, complaint=None)
 GROUP = GroupStatus("all", ("high",), 1, 2, (Worker("all.0", 5, "idle", None, 1.0, 80.0, 20.0),), None, 0, None)
 QUEUE = QueueStatus("high", 0, 0, 0, 0, 0, False, None, 1.0, ("all",))
 FINE = Status(0.0, None, CRON, None, (GROUP,), (), (QUEUE,))
+
+
+def troubles(status: Status) -> tuple[str, ...]:
+    return tuple(one.text for one in all_troubles.troubles(status))
 
 
 def with_cron(**facts: Any) -> Status:
@@ -46,10 +50,14 @@ def test_a_cron_that_never_ticked_is_one_when_messages_wait() -> None:
     assert [len(troubles(one)) for one in (status, waiting)] == [0, 1]
 
 
-def test_a_failing_tick_is_one_while_consumers_are_missing() -> None:
-    status = with_cron(complaint="python: no such file")
-    missing = status._replace(groups=(GROUP._replace(live=()),))
-    assert [troubles(one) for one in (status, missing)] == [(), ("the tick fails: python: no such file",)]
+def test_a_tick_that_failed_is_one() -> None:
+    assert troubles(with_cron(complaint="python: no such file")) == ("the tick fails: python: no such file",)
+
+
+def test_groups_that_one_import_breaks_are_one_trouble() -> None:
+    broken = GROUP._replace(broken="ImportError: x", next_start_s=90.0)
+    status = FINE._replace(groups=(broken, broken._replace(name="mail", next_start_s=None)))
+    assert troubles(status) == ("groups all, mail are broken: ImportError: x; next start in 1m30s",)
 
 
 def test_a_broken_group_is_one_with_its_reason_and_the_next_start() -> None:

@@ -134,9 +134,9 @@ def test_a_consumer_for_a_queue_that_cannot_be_is_refused(project: Project, queu
 def test_a_configuration_that_is_no_file_is_refused_at_once(project: Project, plant: Callable[[str], None]) -> None:
     os.unlink(project.config)
     plant(project.config)
-    for words in (("tick",), ("status",)):
-        ended = forked.run(*words, home=project.home)
-        assert (ended.code, "name the file itself" in ended.text) == (2, True), ended.text
+    for word, code in (("tick", 1), ("status", 2)):
+        ended = forked.run(word, home=project.home)
+        assert (ended.code, "name the file itself" in ended.text) == (code, True), ended.text
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))

@@ -102,7 +102,7 @@ class Loaded:
         return {name: median(measured(self, do) for _ in range(60)) for name, do in work.items()}
 
     def look(self) -> Status:
-        return look(settings(self.home), self.state, self.transport.glance(), SystemClock())
+        return look(settings(self.home), self.state, self.transport, SystemClock())
 
     def runs(self, command: str) -> dict[str, int]:
         """Run a whole command in a process of its own; return what it asked of SQLite, and its exit code."""

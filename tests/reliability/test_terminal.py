@@ -130,8 +130,8 @@ class Planted:
         assert stranger is not None
         stranger.begin([HOSTILE], 0.0)
         stranger.leave(HOSTILE, BROKEN)
-        with open(f"{self.state.run}/complaint", "w", encoding="utf-8") as file:
-            file.write(f"{int(time.time())} {HOSTILE}")
+        with open(f"{self.state.told}", "w", encoding="utf-8") as file:
+            file.write(f"{int(time.time())} {int(time.time())} tick\t{HOSTILE}")
         with open(f"{self.state.durations}", "w", encoding="utf-8") as file:
             file.write(HOSTILE)
 

@@ -1,0 +1,107 @@
+"""What a tick prints for cron to mail: only what is new, with exit code 1; and on a terminal all there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from cronq.cli.error_text import complaint
+from cronq.errors import CronqError
+from cronq.escape import escaped
+from cronq.host.own_file import read_own, write_own
+from cronq.host.state_dir import read_text
+from cronq.supervisor import bulletin as bulletins
+from cronq.supervisor.bulletin import Trouble, bulletin, tick_failed
+from cronq.supervisor.status import look
+from cronq.supervisor.tick import is_pressure
+from cronq.supervisor.troubles import troubles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cronq.supervisor.bulletin import Standing
+    from cronq.supervisor.tick import Supervisor
+
+_TOLD_ONCE = "(told once, and when it is well again; `cronq {}` says how it stands)"
+
+
+def refused(place: str, error: CronqError, now: float) -> int:
+    """Tell that a tick could not begin, unless that was told; `place` is where that is remembered."""
+    found = [Trouble("refused", complaint(error))]
+    if sys.stderr.isatty():
+        _print([one.text for one in found])
+        return error.exit_code
+    new = bulletin(bulletins.from_text((read_own(place) or b"").decode(errors="replace")), found, now, reworded_s=0.0)
+    if new.lines:
+        try:
+            write_own(place, bulletins.as_text(new.standing).encode())
+        except OSError:
+            pass  # nothing can be noted, which may be the very problem: it is told every time
+        return _print([*new.lines, _TOLD_ONCE.format("check")])
+    return 0
+
+
+def failed(supervisor: Supervisor, error: CronqError | OSError | MemoryError) -> int:
+    """Tell that a tick failed, unless that was told. That the host had no room for one is not worth a mail."""
+    if is_pressure(error):
+        return 0
+    failure = tick_failed(complaint(error) if isinstance(error, CronqError) else escaped(str(error)))
+    standing = _standing(supervisor)
+    others = [Trouble(key, one.what) for key, one in standing.items() if key != failure.key]  # nobody looked for them
+    return _tell(supervisor, standing, [*others, failure])
+
+
+def ticked(supervisor: Supervisor, outside: str, happened: Sequence[Mapping[str, object]]) -> int:
+    """Tell what has broken and what is well again since it was told, and what `happened` in this tick.
+
+    `outside` is where a tick that could not begin remembered that.
+    """
+    told = _print([str(facts["reason"]) for facts in happened]) | _began_again(outside, supervisor.clock.now())
+    try:
+        found = _found(supervisor)
+    except (CronqError, OSError) as error:
+        return told | failed(supervisor, error)
+    return told | _tell(supervisor, _standing(supervisor), found)
+
+
+def _found(supervisor: Supervisor) -> list[Trouble]:
+    """Return what stands now, with all that `cronq status` sees. That ticks failed is over: this one did not."""
+    status = look(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock)
+    found = troubles(status._replace(cron=status.cron._replace(complaint=None)))
+    return [one for one in found if one.is_mailed]
+
+
+def _began_again(outside: str, now: float) -> int:
+    content = read_own(outside)
+    if content is None:
+        return 0
+    os.unlink(outside)
+    return _print(bulletin(bulletins.from_text(content.decode(errors="replace")), [], now).lines)
+
+
+def _standing(supervisor: Supervisor) -> dict[str, Standing]:
+    try:
+        return bulletins.from_text(read_text(supervisor.state.told) or "")
+    except OSError:  # something else is in its place
+        return {}
+
+
+def _tell(supervisor: Supervisor, standing: Mapping[str, Standing], found: Sequence[Trouble]) -> int:
+    if sys.stderr.isatty():
+        return _print([one.text for one in found])
+    new = bulletin(standing, found, supervisor.clock.now())
+    try:
+        bulletins.write(supervisor.state.told, new.standing)
+    except OSError as error:
+        if is_pressure(error):
+            return 0  # what cannot be noted would be told every minute
+    is_news = set(new.standing) - set(standing) != set()
+    return _print([*new.lines, *([_TOLD_ONCE.format("status")] if is_news else [])])
+
+
+def _print(texts: Sequence[str]) -> int:
+    """Print for cron to mail, and return the exit code that goes with it."""
+    for line in (line for text in texts for line in text.splitlines()):
+        sys.stderr.write(f"cronq tick: {escaped(line)}\n")
+    return int(bool(texts))
