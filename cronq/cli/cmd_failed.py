@@ -12,7 +12,19 @@ from cronq.cli.collection import Collection
 from cronq.cli.common import duration
 from cronq.cli.message_lists import failed_messages
 from cronq.cli.message_portrait import portrait
-from cronq.cli.message_selection import PAGE, SHOWN, Choice, Filters, choice_options, failed, filter_options, records
+from cronq.cli.message_selection import (
+    PAGE,
+    SHOWN,
+    Choice,
+    Filters,
+    args_option,
+    choice_options,
+    cut_note,
+    failed,
+    filter_options,
+    records,
+)
+from cronq.cli.short_ids import ShortIds
 from cronq.cli.text import count, say, span
 from cronq.errors import UsageError
 from cronq.host.bell import ring
@@ -33,18 +45,18 @@ command: Collection = Collection(
 
 @command.has("list")
 @filter_options
+@args_option
 @json_option
-def show_all(app: App, filters: Filters, tell: Tell) -> None:
+def show_all(app: App, filters: Filters, with_args: bool, tell: Tell) -> None:
     """List failed messages, the longest failed first.
 
     Example: cronq failed list --error ConnectionError --older-than 2h
     """
-    now = time.time()
-    limit = filters.limit or SHOWN
-    found = list(records(app, filters.selection(now), limit + 1))
-    has_more = len(found) > limit and filters.limit is None
-    notes = [f"... and more: --limit shows more than {limit}"] if has_more else []
-    tell(failed_messages(now).of(found[:limit], notes))
+    now, limit = time.time(), filters.limit or SHOWN
+    selection = filters.selection(now)
+    found = list(records(app, selection, limit))
+    listing = failed_messages(now, ShortIds(app, [one.message.id for one in found]), with_args)
+    tell(listing.of(found, lambda: cut_note(app, selection, len(found), limit, "failed")))
 
 
 @command.has("show")

@@ -11,13 +11,27 @@ from cronq.cli.answer import Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.message_lists import all_messages
 from cronq.cli.message_portrait import portrait
-from cronq.cli.message_selection import SHOWN, all_known, ids_argument, known, records
+from cronq.cli.message_selection import (
+    SHOWN,
+    Body,
+    all_known,
+    args_option,
+    cut_note,
+    gathered,
+    ids_argument,
+    known,
+    records,
+)
+from cronq.cli.short_ids import ShortIds
 from cronq.cli.text import count, say
 from cronq.escape import escaped
 from cronq.messages.message import WAITING, State
+from cronq.namedtuple import NamedTuple
 from cronq.transports.selection import Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cronq.app import App
     from cronq.messages.message import Record
     from cronq.supervisor.stop_request import Reach
@@ -30,19 +44,50 @@ command: Collection = Collection(
 )
 
 
+class Wanted(NamedTuple):
+    """The options of the list, as click gives them."""
+
+    state: str | None
+    queue: str | None
+    task: str | None
+    limit: int
+
+    def selections(self) -> list[Selection]:
+        states = list(State) if self.state is None else [State(self.state)]
+        return [Selection(state, self.queue, self.task) for state in states]
+
+
+def wanted_options(function: Body) -> Body:
+    """Add what selects messages to a command, which receives it as `wanted`."""
+    return gathered("wanted", Wanted, _WANTED, function)
+
+
+_WANTED = (
+    click.option("--state", type=click.Choice([str(state) for state in State]), help="Only those in this state."),
+    click.option("--queue", help="Only those of this queue."),
+    click.option("--task", help="Only those of this task, by its whole name."),
+    click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="So many of each state."),
+)
+
+
 @command.has("list")
-@click.option("--state", type=click.Choice([str(state) for state in State]), help="Only those in this state.")
-@click.option("--queue", help="Only those of this queue.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many of each state.")
+@wanted_options
+@args_option
 @json_option
-def show_all(app: App, state: str | None, queue: str | None, limit: int | None, tell: Tell) -> None:
+def show_all(app: App, wanted: Wanted, with_args: bool, tell: Tell) -> None:
     """List messages, in each state in the order in which they will leave it.
 
-    Example: cronq messages list --state ready --queue high
+    Example: cronq messages list --state ready --queue high --args
     """
-    states = list(State) if state is None else [State(state)]
-    found = [record for one in states for record in records(app, Selection(one, queue), limit or SHOWN)]
-    tell(all_messages(time.time()).of(found))
+    pages = [(one, list(records(app, one, wanted.limit))) for one in wanted.selections()]
+    found = [record for _, page in pages for record in page]
+
+    def notes() -> Iterator[str]:
+        for selection, page in pages:
+            yield from cut_note(app, selection, len(page), wanted.limit, str(selection.state))
+
+    listing = all_messages(time.time(), ShortIds(app, [one.message.id for one in found]), with_args)
+    tell(listing.of(found, notes))
 
 
 @command.has("show")

@@ -14,6 +14,7 @@ from cronq.cli.common import known_queues, refuse_unknown
 from cronq.cli.database import database_of, is_used
 from cronq.cli.lists import Column, Listing
 from cronq.cli.pauses import Pauses
+from cronq.cli.table_writer import Fit
 from cronq.cli.text import ago, count, say, span
 from cronq.errors import UsageError
 from cronq.escape import escaped
@@ -160,9 +161,9 @@ def _shown(name: str, value: Any) -> str:
 _STATES = ("ready", "delayed", "blocked", "reserved", "failed", "done")
 _LISTING: Listing[dict[str, Any]] = Listing(
     dict,
-    Column("queue", itemgetter("queue")),
-    *(Column(state, _cell(state), is_right=True) for state in _STATES),
-    Column("oldest ready", _cell("oldest_s")),
-    Column("served by", _cell("served_by")),
+    Column("queue", itemgetter("queue"), Fit.NAME),
+    *(Column(state, _cell(state), Fit.NUMBER) for state in _STATES),
+    Column("oldest", _cell("oldest_s")),
+    Column("served by", _cell("served_by"), Fit.TEXT),
     Column("", lambda facts: "paused" if facts["paused"] else ""),
 )

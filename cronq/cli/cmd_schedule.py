@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,9 @@ from cronq.cli.collection import Collection
 from cronq.cli.common import refuse_unknown, settings_of, whole_app_of
 from cronq.cli.direct_enqueue import refuse_to_lose, sending
 from cronq.cli.lists import Column, Listing
-from cronq.cli.text import at_zoned, count, red, say
+from cronq.cli.table_writer import Fit
+from cronq.cli.terminal import line_width
+from cronq.cli.text import at_zoned, count, red, relative, say
 from cronq.errors import CronqError
 from cronq.escape import escaped
 
@@ -47,15 +50,16 @@ command: Collection = Collection(
 def show_all(project: Registered, tell: Tell) -> int:
     """Show every schedule with its last and its next run, and how the last one ended.
 
-    Exits with 1 when one is refused or has stopped after failures. Times are in this host's own zone. Of H fields
-    the list shows what they stand for, and what was written in brackets.
+    Exits with 1 when one is refused or has stopped after failures. A terminal shows how far times are from now; what
+    goes elsewhere (`| cat`) has them whole, in this host's own zone. Of H fields the list shows what they stand for,
+    and what was written in brackets.
 
     Example: cronq schedule list --json
     """
     app, _ = project
     found = app.schedules.list()
     troubles = [red(f"! {one.trouble}") for one in found if one.trouble is not None]
-    tell(_LISTING.of(found, troubles) if found else Answer(lambda: [NONE_YET], list))
+    tell(_LISTING.of(found, lambda: troubles) if found else Answer(lambda: [NONE_YET], list))
     return 1 if any(one.trouble for one in found) else 0
 
 
@@ -127,7 +131,10 @@ def _cron(one: ScheduleStatus) -> str:
 
 
 def _time(wall: float | None) -> str:
-    return "-" if wall is None else at_zoned(wall)
+    """Return a point in time: how far it is from now on a terminal, which has no room for two whole ones."""
+    if wall is None:
+        return "-"
+    return at_zoned(wall) if line_width() is None else relative(wall - time.time())
 
 
 def _result(one: ScheduleStatus) -> str:
@@ -141,10 +148,10 @@ def _result(one: ScheduleStatus) -> str:
 
 _LISTING: Listing[ScheduleStatus] = Listing(
     lambda one: one.as_data(),
-    Column("name", lambda one: one.name),
-    Column("cron", _cron),
-    Column("tz", lambda one: one.tz),
+    Column("name", lambda one: one.name, Fit.NAME),
+    Column("cron", _cron, Fit.TEXT),
+    Column("tz", lambda one: one.tz, Fit.NAME),
     Column("last run", lambda one: _time(one.last_at)),
     Column("next run", lambda one: _time(one.next_at)),
-    Column("last result", _result),
+    Column("last result", _result, Fit.TEXT),
 )

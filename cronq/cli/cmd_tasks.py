@@ -11,6 +11,7 @@ from cronq.cli.common import known_queues, settings_with_file, whole_app_of
 from cronq.cli.database import is_used
 from cronq.cli.lists import Column, Listing
 from cronq.cli.pauses import Pauses
+from cronq.cli.table_writer import Fit
 from cronq.cli.text import count
 from cronq.errors import UnknownTaskError, UsageError
 from cronq.escape import escaped
@@ -44,7 +45,7 @@ def show_all(app: App, tell: Tell) -> None:
     paused = _paused(app)
     found = [_facts(app, task, paused) for task in sorted(app.registry, key=lambda task: task.name)]
     gone = sorted(set(paused) - {facts["task"] for facts in found})
-    tell(_LISTING.of(found, [escaped(GONE.format(name)) for name in gone]))
+    tell(_LISTING.of(found, lambda: [escaped(GONE.format(name)) for name in gone]))
 
 
 def _pause(app: App, task: str) -> None:
@@ -112,9 +113,9 @@ def _shown(value: object) -> str:
 
 _LISTING: Listing[dict[str, Any]] = Listing(
     dict,
-    Column("task", itemgetter("task")),
-    Column("queue", itemgetter("queue")),
-    Column("attempts", lambda facts: str(facts["max_attempts"] or "any"), is_right=True),
-    Column("rules", _rules),
+    Column("task", itemgetter("task"), Fit.NAME),
+    Column("queue", itemgetter("queue"), Fit.NAME),
+    Column("attempts", lambda facts: str(facts["max_attempts"] or "any"), Fit.NUMBER),
+    Column("rules", _rules, Fit.TEXT),
     Column("", lambda facts: "paused" if facts["paused"] else ""),
 )

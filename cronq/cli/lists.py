@@ -5,35 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cronq.cli.answer import Answer
-from cronq.cli.text import table
+from cronq.cli.table_writer import Fit, lay_out
+from cronq.cli.terminal import cut_right, line_width
+from cronq.cli.text import bold
+from cronq.escape import escaped
 from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
 
 class Column(NamedTuple, Generic[T]):
-    """What stands over a column, and what it shows of each thing; numbers are aligned on the right."""
+    """What stands over a column, what it shows of each thing, and how it behaves where the line is too long."""
 
     head: str
     cell: Callable[[T], str]
-    is_right: bool = False
+    kind: Fit = Fit.WHOLE
 
 
 class Listing(Generic[T]):
     """How things of one kind are listed: `data` is all that a program gets of one, the columns what a person sees."""
 
-    def __init__(self, data: Callable[[T], object], *columns: Column[T]) -> None:
+    def __init__(
+        self, data: Callable[[T], object], *columns: Column[T], below: Callable[[T], str] | None = None
+    ) -> None:
         self._data = data
         self._columns = columns
+        self._below = below
 
-    def of(self, things: Sequence[T], notes: Sequence[str] = ()) -> Answer:
+    def of(self, things: Sequence[T], notes: Callable[[], Iterable[str]] = tuple) -> Answer:
         """Return the list of these things; a person reads the notes below the table."""
-        return Answer(lambda: [*self._table(things), *notes], lambda: [self._data(one) for one in things])
+        return Answer(lambda: [*self._table(things), *notes()], lambda: [self._data(one) for one in things])
 
-    def _table(self, things: Sequence[T]) -> list[str]:
+    def _table(self, things: Sequence[T]) -> Iterator[str]:
+        width = line_width()
         head = [column.head for column in self._columns]
         rows = [[column.cell(one) for column in self._columns] for one in things]
-        return table([head, *rows], frozenset(place for place, one in enumerate(self._columns) if one.is_right))
+        first, *lines = lay_out([head, *rows], [column.kind for column in self._columns], width)
+        yield bold(first)
+        for one, line in zip(things, lines, strict=True):
+            yield line
+            if self._below is not None:
+                below = f"  {escaped(self._below(one))}"
+                yield below if width is None else cut_right(below, width)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cronq.cli.lists import Column, Listing
+from cronq.cli.table_writer import Fit
 from cronq.cli.text import span
 from cronq.escape import escaped
 from cronq.messages.ids import enqueued_at
@@ -14,31 +15,35 @@ from cronq.messages.own_headers import label_of
 from cronq.messages.reasons import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cronq.messages.message import Message, Record
 
 _LINE = 100  # characters of an error in a table
 
 
-def failed_messages(now: float) -> Listing[Record]:
-    """Return how failed messages are listed."""
+def failed_messages(now: float, short: Callable[[str], str], with_args: bool = False) -> Listing[Record]:
+    """Return how failed messages are listed, their ids as `short` has them."""
     return Listing(
         as_data,
-        *_NAMES,
-        Column("failed", lambda one: span(max(0.0, now - (one.finished_at or now))), is_right=True),
+        *_names(short),
+        Column("failed", lambda one: span(max(0.0, now - (one.finished_at or now))), Fit.NUMBER),
         _ATTEMPTS,
-        Column("error", error_line),
+        Column("error", error_line, Fit.TEXT),
+        below=arguments_line if with_args else None,
     )
 
 
-def all_messages(now: float) -> Listing[Record]:
-    """Return how messages of any state are listed."""
+def all_messages(now: float, short: Callable[[str], str], with_args: bool = False) -> Listing[Record]:
+    """Return how messages of any state are listed, their ids as `short` has them."""
     return Listing(
         as_data,
-        *_NAMES,
+        *_names(short),
         Column("state", lambda one: str(one.state)),
-        Column("age", lambda one: span(max(0.0, now - enqueued_at(one.message.id))), is_right=True),
+        Column("age", lambda one: span(max(0.0, now - enqueued_at(one.message.id))), Fit.NUMBER),
         _ATTEMPTS,
-        Column("", lambda one: _note(one, now)),
+        Column("", lambda one: _note(one, now), Fit.TEXT),
+        below=arguments_line if with_args else None,
     )
 
 
@@ -74,6 +79,15 @@ def error_line(record: Record) -> str:
     return line if len(line) <= _LINE else f"{line[: _LINE - 3]}..."
 
 
+def arguments_line(record: Record) -> str:
+    """Return the arguments of a message in one line, as a call has them: `to="ada", copies=2`."""
+    arguments = _data_of("arguments", "body", record.message.body)
+    given = arguments["arguments"]
+    if isinstance(given, dict):
+        return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
+    return escaped_bytes(record.message.body)
+
+
 def attempts_made(message: Message) -> str:
     return str(message.attempt) if message.max_attempts == UNLIMITED else f"{message.attempt}/{message.max_attempts}"
 
@@ -82,12 +96,13 @@ def escaped_bytes(stored: bytes) -> str:
     return ascii(stored)[2:-1]
 
 
-_NAMES: tuple[Column[Record], ...] = (
-    Column("id", lambda one: one.message.id),
-    Column("task", lambda one: one.message.task),
-    Column("queue", lambda one: one.message.queue),
-)
-_ATTEMPTS: Column[Record] = Column("attempts", lambda one: attempts_made(one.message), is_right=True)
+_ATTEMPTS: Column[Record] = Column("attempts", lambda one: attempts_made(one.message), Fit.NUMBER)
+
+
+def _names(short: Callable[[str], str]) -> Iterator[Column[Record]]:
+    yield Column("id", lambda one: short(one.message.id))
+    yield Column("task", lambda one: one.message.task, Fit.NAME)
+    yield Column("queue", lambda one: one.message.queue, Fit.NAME)
 
 
 def _note(record: Record, now: float) -> str:

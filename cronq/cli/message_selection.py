@@ -11,6 +11,7 @@ import click
 
 from cronq.cli.common import duration
 from cronq.cli.database import is_used
+from cronq.cli.short_ids import whole_id
 from cronq.errors import UsageError
 from cronq.escape import escaped
 from cronq.messages.message import State
@@ -27,6 +28,7 @@ Body = Callable[..., Any]
 
 PAGE = 500
 SHOWN = 50
+COUNTED = 100_000  # so many are counted, in about 0.2 s; of more it is said that there are more
 
 
 class Filters(NamedTuple):
@@ -59,39 +61,42 @@ class Choice(NamedTuple):
         if self.ids and (by_filters or self.everything):
             raise UsageError("give ids, or filters, not both")
         if self.ids:
-            return [failed(app, one).message.id for one in dict.fromkeys(self.ids)]
+            return list(dict.fromkeys(failed(app, one).message.id for one in self.ids))
         if not by_filters and not self.everything:
             raise UsageError("say which: ids, filters such as --task or --older-than, or --all")
         return [one.message.id for one in records(app, self.filters.selection(time.time()), self.filters.limit)]
 
 
+args_option: Callable[[Body], Body] = click.option(
+    "--args", "with_args", is_flag=True, help="Show the arguments of each, in a line below it."
+)
 ids_argument: Callable[[Body], Body] = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 
 
 def filter_options(function: Body) -> Body:
     """Add the filters to a command, which receives them as `filters`."""
-    return _gathered("filters", Filters, _FILTERS, function)
+    return gathered("filters", Filters, _FILTERS, function)
 
 
 def choice_options(function: Body) -> Body:
     """Add ids, the filters and `--all` to a command, which receives them as `choice`."""
     everything = click.option("--all", "everything", is_flag=True, help="Every failed message.")
     ids = click.argument("ids", metavar="[ID]...", nargs=-1)
-    return filter_options(_gathered("choice", Choice, [ids, everything], function))
+    return filter_options(gathered("choice", Choice, [ids, everything], function))
 
 
-def _gathered(name: str, kind: Any, options: Sequence[Callable[[Body], Body]], function: Body) -> Body:
+def gathered(name: str, kind: Any, options: Sequence[Callable[[Body], Body]], function: Body) -> Body:
     """Add options to a command, which receives them as one value of a kind whose fields are named like them."""
 
     @wraps(function)
-    def gathered(*words: Any, **given: Any) -> Any:
+    def body(*words: Any, **given: Any) -> Any:
         value = kind(**{field: given.pop(field) for field in kind._fields})
         return function(*words, **given, **{name: value})
 
-    body: Body = gathered
+    made: Body = body
     for option in reversed(options):
-        body = option(body)
-    return body
+        made = option(made)
+    return made
 
 
 _FILTERS = (
@@ -121,17 +126,36 @@ def records(app: App, selection: Selection, limit: int | None = None) -> Iterato
         left = None if left is None else left - len(page)
 
 
-def known(app: App, message_id: str) -> Record:
-    """Return one message. Raises UsageError when there is none of that id."""
-    record = app.transport.find(message_id) if is_used(app.settings) else None
+def counted(app: App, selection: Selection) -> int:
+    """Return how many a selection has, at most `COUNTED`."""
+    return sum(one.number for one in app.transport.statistics(selection._replace(at_most=COUNTED)))
+
+
+def cut_note(app: App, selection: Selection, shown: int, limit: int, what: str) -> Iterator[str]:
+    """Return what a list says that shows `shown` of a selection, nothing when these are all."""
+    if shown < limit:
+        return
+    there = counted(app, selection)
+    if there > shown:
+        yield f"{shown} of {at_least(there)} {what}: --limit shows more"
+
+
+def at_least(number: int) -> str:
+    return f"{number}+" if number >= COUNTED else str(number)
+
+
+def known(app: App, given: str) -> Record:
+    """Return one message, by its id or the first digits of it. Raises UsageError when that names none, or several."""
+    found = whole_id(app.transport, given) if is_used(app.settings) else None
+    record = None if found is None else app.transport.find(found)
     if record is None:
-        raise UsageError(f"there is no message {escaped(message_id)}: it is done and gone, or never was")
+        raise UsageError(f"there is no message {escaped(given)}: it is done and gone, or never was")
     return record
 
 
 def all_known(app: App, ids: Sequence[str]) -> list[Record]:
     """Return the messages of these ids, each once. Raises UsageError before anything is done to the first of them."""
-    return [known(app, one) for one in dict.fromkeys(ids)]
+    return list({record.message.id: record for record in (known(app, one) for one in ids)}.values())
 
 
 def failed(app: App, message_id: str) -> Record:

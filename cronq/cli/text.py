@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronq.cli.table_writer import Fit, lay_out
 from cronq.config.durations import format_duration
 from cronq.escape import escaped
 
@@ -25,6 +26,11 @@ def span(seconds: float) -> str:
 def ago(seconds: float | None) -> str:
     """Return `12s ago`, or `never`."""
     return "never" if seconds is None else f"{span(seconds)} ago"
+
+
+def relative(seconds: float) -> str:
+    """Return `in 12s` for what comes, `12s ago` for what was."""
+    return f"in {span(seconds)}" if seconds >= 0 else ago(-seconds)
 
 
 def at(wall: float) -> str:
@@ -55,16 +61,9 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Return rows as lines of aligned columns; those numbered in `right` are right-aligned."""
-    rows = [tuple(map(escaped, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if number in right else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    """Return rows as lines of aligned columns; those numbered in `right` are right-aligned. Nothing is cut."""
+    places = range(len(rows[0])) if rows else ()
+    return lay_out(rows, [Fit.NUMBER if place in right else Fit.WHOLE for place in places])
 
 
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+DIGITS = 32
+
 _last_ms_and_count = 0
 
 
@@ -26,3 +28,8 @@ def new_id() -> str:
 def enqueued_at(message_id: str) -> float:
     """Return the wall time in seconds, to the millisecond, at which the id was made."""
     return int(message_id[:12], 16) / 1000
+
+
+def first_digits(wall: float) -> str:
+    """Return with what the ids begin that are made at a time, to the millisecond."""
+    return f"{int(wall * 1000):012x}"

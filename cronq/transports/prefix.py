@@ -15,10 +15,10 @@ from cronq.transports.abilities.copies import Copies
 from cronq.transports.abilities.demand import demanded
 from cronq.transports.abilities.shared_transactions import SharedTransactions
 from cronq.transports.base import Transport, do_nothing
-from cronq.transports.selection import Selection
+from cronq.transports.selection import Selection, Statistic, statistics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cronq.clock import Clock
     from cronq.messages.message import Message, Outcome, QueueCounts, Record
@@ -98,12 +98,8 @@ class Prefixed(Transport):
 
     def select(self, selection: Selection) -> list[Record]:
         """Return a page of ours. Without a queue, pages of all are read until enough of them are."""
-        if selection.after is not None:
-            selection = selection._replace(after=self._stored_record(selection.after))
-        if selection.task is not None:
-            selection = selection._replace(task=self._prefix + selection.task)
+        selection = self._of_store(selection)
         if selection.queue is not None:
-            selection = selection._replace(queue=self._prefix + selection.queue)
             return [self._record(record) for record in self.inner.select(selection)]
         found: list[Record] = []
         while page := self.inner.select(selection._replace(at_most=max(_PAGE, selection.at_most))):
@@ -112,6 +108,37 @@ class Prefixed(Transport):
                 break
             selection = selection._replace(after=page[-1])
         return found[: selection.at_most]
+
+    def _of_store(self, selection: Selection) -> Selection:
+        return selection._replace(
+            queue=None if selection.queue is None else self._prefix + selection.queue,
+            task=None if selection.task is None else self._prefix + selection.task,
+            after=None if selection.after is None else self._stored_record(selection.after),
+        )
+
+    def starting_with(self, digits: str, at_most: int) -> list[str]:
+        """Return ours. Those of others are asked for along with them until enough are ours."""
+        asked = at_most
+        while True:
+            found = self.inner.starting_with(digits, asked)
+            ours = [one for one in found if self.find(one) is not None]
+            if len(ours) >= at_most or len(found) < asked:
+                return ours[:at_most]
+            asked *= 4
+
+    def statistics(self, selection: Selection) -> list[Statistic]:
+        """Count ours. Without a queue they are looked through, since others' messages must not count."""
+        if selection.queue is None:
+            return statistics_of(self._each(selection))
+        counted = self.inner.statistics(self._of_store(selection))
+        return [one._replace(queue=self._without(one.queue), task=self._without(one.task)) for one in counted]
+
+    def _each(self, selection: Selection) -> Iterator[Record]:
+        left = selection.at_most
+        while page := self.select(selection._replace(at_most=min(_PAGE, left))):
+            yield from page
+            left -= len(page)
+            selection = selection._replace(after=page[-1])
 
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         return self.inner.revive(message_ids, first_at, every_s)

@@ -8,6 +8,8 @@ from cronq.messages.message import State
 from cronq.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cronq.messages.message import Record
 
 
@@ -26,6 +28,19 @@ class Selection(NamedTuple):
     until: float | None = None
     after: Record | None = None
     at_most: int = 50
+
+
+class Statistic(NamedTuple):
+    """How many of the selected messages of a queue and a task were ended by exceptions of one class.
+
+    `last_at` is the latest of the times that `since` tells.
+    """
+
+    queue: str
+    task: str
+    error_class: str | None
+    number: int
+    last_at: float
 
 
 def place(record: Record) -> tuple[str | float, ...]:
@@ -63,3 +78,13 @@ def selects(selection: Selection, record: Record) -> bool:
         and (selection.until is None or since(record) <= selection.until)
         and (selection.after is None or place(record) > place(selection.after))
     )
+
+
+def statistics_of(records: Iterable[Record]) -> list[Statistic]:
+    """Count records: for transports that look at every message themselves."""
+    found: dict[tuple[str, str, str | None], Statistic] = {}
+    for record in records:
+        key = (record.message.queue, record.message.task, record.error_class)
+        before = found.get(key) or Statistic(*key, 0, 0.0)
+        found[key] = Statistic(*key, before.number + 1, max(before.last_at, since(record)))
+    return list(found.values())

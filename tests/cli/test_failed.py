@@ -115,8 +115,8 @@ def test_a_list_that_is_cut_says_so(shop: Shell, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cmd_failed, "SHOWN", 2)
     words = ["--config", str(shop.config), "failed", "list"]
     _head, *rows, last = CliRunner().invoke(commands.cli, words).output.splitlines()
-    assert ([row.split()[0] for row in rows], last) == (ids[:2], "... and more: --limit shows more than 2")
-    assert len(CliRunner().invoke(commands.cli, [*words, "--limit", "2"]).output.splitlines()) == 3
+    assert ([row.split()[0] for row in rows], last) == (ids[:2], "2 of 3 failed: --limit shows more")
+    assert len(CliRunner().invoke(commands.cli, [*words, "--limit", "1"]).output.splitlines()) == 3
     assert len(CliRunner().invoke(commands.cli, [*words, "--limit", "3"]).output.splitlines()) == 4
 
 

@@ -64,7 +64,7 @@ def test_cancel_says_what_is_being_run_and_leaves_it_alone(shop: Shell, busy: Pa
 
 def test_cancel_of_an_unknown_message_cancels_none(shop: Shell) -> None:
     message_id = enqueue(shop)
-    assert "there is no message" in shop.says("messages", "cancel", message_id, "00", code=2)
+    assert "there is no message" in shop.says("messages", "cancel", message_id, "0" * 32, code=2)
     assert [one["id"] for one in shop.json("messages", "list")] == [message_id]
 
 

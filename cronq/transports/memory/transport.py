@@ -18,7 +18,7 @@ from cronq.transports.memory.insertion import enqueue
 from cronq.transports.memory.rows import record
 from cronq.transports.memory.settlement import put_back, settle
 from cronq.transports.memory.tables import Tables
-from cronq.transports.selection import place, selects
+from cronq.transports.selection import place, selects, statistics_of
 from cronq.transports.verdict import Rescued, verdict
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cronq.transports.abilities.queues import Shown
     from cronq.transports.exchange import Evidence, Want
     from cronq.transports.memory.rows import Row
-    from cronq.transports.selection import Selection
+    from cronq.transports.selection import Selection, Statistic
 
 
 class MemoryTransport(Transport):
@@ -118,6 +118,13 @@ class MemoryTransport(Transport):
         with self._guard:
             records = [record(row) for row in self._tables.rows.values()]
         return sorted((one for one in records if selects(selection, one)), key=place)[: selection.at_most]
+
+    def starting_with(self, digits: str, at_most: int) -> list[str]:
+        with self._guard:
+            return sorted(one for one in self._tables.rows if one.startswith(digits))[:at_most]
+
+    def statistics(self, selection: Selection) -> list[Statistic]:
+        return statistics_of(self.select(selection))
 
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         now = self._clock.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cronq.messages.ids import DIGITS
 from cronq.messages.message import State
 from cronq.transports.selection import place
 from cronq.transports.sqlite.statements import BLOCKED, RECORD
@@ -26,16 +27,40 @@ _SINCE = {State.FAILED: "finished_at", State.DONE: "finished_at"}
 
 
 def select(selection: Selection) -> tuple[str, list[object]]:
-    """Return the statement that finds a selection, and its values.
+    """Return the statement that finds a selection, and its values."""
+    conditions, values = _conditions(selection)
+    order = _ORDERS[selection.state]
+    statement = f"SELECT {RECORD} FROM messages WHERE {conditions} ORDER BY {order} LIMIT ?"  # noqa: S608
+    return statement, [*values, selection.at_most]
 
-    The state stands in the text, or SQLite would not use its index.
-    """
+
+def statistics(selection: Selection) -> tuple[str, list[object]]:
+    """Return the statement that counts a selection, and its values."""
+    conditions, values = _conditions(selection)
+    since, order = _since(selection.state), _ORDERS[selection.state]
+    facts = f"queue, task, error_class, {since} AS at"
+    rows = f"SELECT {facts} FROM messages WHERE {conditions} ORDER BY {order} LIMIT ?"  # noqa: S608
+    statement = f"SELECT queue, task, error_class, count(*), max(at) FROM ({rows}) GROUP BY 1, 2, 3"  # noqa: S608
+    return statement, [*values, selection.at_most]
+
+
+def starting_with(digits: str, at_most: int) -> tuple[str, list[object]]:
+    """Return the statement that finds ids by their first digits, and its values: two bounds in the index of ids."""
+    try:
+        bounds = [bytes.fromhex(digits.ljust(DIGITS, filling)) for filling in "0f"]
+    except ValueError:
+        return "SELECT id FROM messages LIMIT 0", []
+    return "SELECT id FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", [*bounds, at_most]
+
+
+def _conditions(selection: Selection) -> tuple[str, list[object]]:
+    """The state stands in the text, or SQLite would not use its index."""
     state = selection.state
     filters: list[tuple[str, object]] = [
         ("queue = ?", selection.queue),
         ("task = ?", selection.task),
         ("error_class = ?", selection.error_class),
-        (f"{_SINCE.get(state, 'available_at')} <= ?", selection.until),
+        (f"{_since(state)} <= ?", selection.until),
     ]
     given = [(text, value) for text, value in filters if value is not None]
     wanted, values = [text for text, _ in given], [value for _, value in given]
@@ -44,6 +69,8 @@ def select(selection: Selection) -> tuple[str, list[object]]:
         wanted.append(f"({_PLACES[state]}) > ({', '.join('?' * (len(first) + 1))})")
         values += [*first, bytes.fromhex(str(last_id))]
     in_state = BLOCKED if state is State.BLOCKED else f"state = '{state}'"
-    conditions = " AND ".join([in_state, *wanted])
-    statement = f"SELECT {RECORD} FROM messages WHERE {conditions} ORDER BY {_ORDERS[state]} LIMIT ?"  # noqa: S608
-    return statement, [*values, selection.at_most]
+    return " AND ".join([in_state, *wanted]), values
+
+
+def _since(state: State) -> str:
+    return _SINCE.get(state, "available_at")

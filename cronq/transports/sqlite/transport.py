@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cronq.transports.abilities.copies import Copy
     from cronq.transports.abilities.queues import Shown
     from cronq.transports.exchange import Evidence, Want
-    from cronq.transports.selection import Selection
+    from cronq.transports.selection import Selection, Statistic
     from cronq.transports.verdict import Rescued
 
 
@@ -148,6 +148,19 @@ class SqliteTransport(Transport):
 
         with self._connections.read() as connection:
             return [record_of(row) for row in connection.execute(*select(selection))]
+
+    def starting_with(self, digits: str, at_most: int) -> list[str]:
+        from cronq.transports.sqlite.pages import starting_with
+
+        with self._connections.read() as connection:
+            return [row[0].hex() for row in connection.execute(*starting_with(digits, at_most))]
+
+    def statistics(self, selection: Selection) -> list[Statistic]:
+        from cronq.transports.selection import Statistic
+        from cronq.transports.sqlite.pages import statistics
+
+        with self._connections.read() as connection:
+            return [Statistic(*row) for row in connection.execute(*statistics(selection))]
 
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         now = self._clock.now()

@@ -49,6 +49,40 @@ class SearchContract(Contract):
         self.fail(transport, message("low"))
         assert self.found(transport, task="shop:pack", queue="low") == []
 
+    def test_ids_are_found_by_their_first_digits_in_order(self, transport):
+        ids = [f"0195b4c8{middle}{'0' * 23}" for middle in "abc"]
+        transport.enqueue([message(id=one) for one in reversed(ids)])
+        assert transport.starting_with("0195b4c8", 2) == ids[:2]
+        assert transport.starting_with("0195b4c8b", 2) == ids[1:2]
+        assert transport.starting_with(ids[2], 2) == ids[2:]
+        assert transport.starting_with("0195b4c8d", 2) == []
+
+    @pytest.mark.parametrize("digits", ["no digits", "0195b4c8" * 5])
+    def test_what_is_no_beginning_of_an_id_finds_none(self, transport, digits):
+        transport.enqueue([message(id="0195b4c8" * 4)])
+        assert transport.starting_with(digits, 2) == []
+
+    def test_a_tally_counts_by_queue_task_and_class_and_has_the_latest_time(self, transport, clock):
+        self.fail(transport, message(), "KeyError")
+        clock.advance(5)
+        self.fail(transport, message(), "KeyError")
+        self.fail(transport, message(), "OSError")
+        self.fail(transport, message("low", task="shop:pack"), "KeyError")
+        high, task = message().queue, message().task
+        assert set(transport.statistics(Selection(State.FAILED))) == {
+            (high, task, "KeyError", 2, clock.now()),
+            (high, task, "OSError", 1, clock.now()),
+            ("low", "shop:pack", "KeyError", 1, clock.now()),
+        }
+
+    def test_a_tally_holds_to_the_filters_and_counts_no_more_than_it_may(self, transport):
+        for _ in range(3):
+            self.fail(transport, message(), "KeyError")
+        transport.enqueue([message("low", task="shop:pack"), message("low")])
+        assert [one.number for one in transport.statistics(Selection(State.FAILED, at_most=2))] == [2]
+        (found,) = transport.statistics(Selection(State.READY, "low", "shop:pack"))
+        assert found[:4] == ("low", "shop:pack", None, 1)
+
     def test_failures_are_selected_by_when_they_failed(self, transport, clock):
         old = self.fail(transport, message())
         clock.advance(60)
