@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -16,10 +17,10 @@ from cronq.errors import CronqError
 from cronq.host import locks, process
 from cronq.host.log import EventLog
 from cronq.host.requirements import no_consumers
-from cronq.host.state_dir import StateDir, replace_text
+from cronq.host.state_dir import StateDir, rewrite_text
 from cronq.messages.holder import Holder
 from cronq.supervisor import slots
-from cronq.supervisor.tick import paused_until
+from cronq.supervisor.tick import is_pressure, paused_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def _end_hold(state: StateDir) -> int:
     if paused_until(state) <= time.time():
         say("nothing was held back")
         return 0
-    replace_text(state.stop, "0\n")
+    _write(state, 0.0)
     say("the hold is over: the next tick starts consumers")
     return 0
 
@@ -70,11 +71,22 @@ def _ask_all(state: StateDir, until: float) -> list[Holder]:
     """Write the stop file and signal everybody. Under the tick's lock: none is started between the two."""
     lock = locks.take(state.tick_lock, within_s=TICK_LASTS_S)
     try:
-        replace_text(state.stop, f"{until:.3f}\n")
+        _write(state, until)
         return [holder for holder in (*_successors(state), *_consumers(state)) if _ask(holder)]
     finally:
         if lock is not None:
             lock.release()
+
+
+def _write(state: StateDir, until: float) -> None:
+    """Write until when nothing is to be started; on a full disk an empty file says that by its time."""
+    try:
+        rewrite_text(state.stop, f"{until:.3f}\n")
+    except OSError as error:
+        if not is_pressure(error):
+            raise
+        now = time.time()
+        os.utime(state.stop, (now, max(now, until)))
 
 
 def _ask(holder: Holder) -> bool:

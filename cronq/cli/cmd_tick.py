@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -9,10 +10,12 @@ import click
 from cronq.cli.common import configured, settings_of
 from cronq.cli.text import count, say
 from cronq.cli.tick_road import attempt, for_cron, make_supervisor, tick_once
+from cronq.supervisor.spawn import LAST_STOP
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
     from cronq.supervisor.plan import Plan
+    from cronq.supervisor.spawn import Command
     from cronq.supervisor.tick import Supervisor
 
 
@@ -55,9 +58,15 @@ def _tick_and_consume(settings: Settings, config: str | None) -> int:
     from cronq.runtime.assignment import assignment
     from cronq.runtime.consumer_process import consume
 
-    plan, code = attempt(make_supervisor(settings, lambda command: True), config)
+    plan, code = attempt(make_supervisor(settings, _as_started), config)
     started = [*plan.start, *plan.succeed] if plan else []
     return consume(settings, assignment(settings, started[0])) if started else code
+
+
+def _as_started(command: Command) -> bool:
+    """Let this process pass for what the tick has started: a `cronq stop` from now on is meant for it, too."""
+    os.environ[LAST_STOP] = command.env[LAST_STOP]
+    return True
 
 
 def _show_plan(settings: Settings) -> int:

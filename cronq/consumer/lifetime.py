@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from cronq.consumer.tally import Tally
 
 LOOK_S = 0.5  # files are looked at twice a second at most
+TO_LEAVE = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGQUIT") if hasattr(signal, name))
 
 
 class Signals:
-    """SIGTERM and SIGINT ask the consumer to finish its message and leave. The handler only takes a note.
+    """SIGTERM, SIGINT and SIGQUIT ask the consumer to finish its message and leave. The handler only takes a note.
 
     `wake_descriptor` becomes readable with every signal, so that an idle consumer wakes (signal.set_wakeup_fd).
     """
@@ -29,10 +30,10 @@ class Signals:
         self.wake_descriptor, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in TO_LEAVE:
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGALRM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*TO_LEAVE, signal.SIGALRM})
         os.register_at_fork(after_in_child=_as_if_never_listened)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -103,7 +104,7 @@ class Leaving:
 def _as_if_never_listened() -> None:
     """A process that a task forks ends on SIGTERM as any other: multiprocessing counts on it."""
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+    for number in (*TO_LEAVE, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
 
 

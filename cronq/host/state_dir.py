@@ -37,6 +37,14 @@ class StateDir:
         self.log: str = f"{path}/log/cronq.log"
         self.output: str = f"{path}/log/output.log"
 
+    def last_stop(self) -> str:
+        """Return what tells the last `cronq stop` from all others: when its file was written, and which one it is."""
+        try:
+            found = os.stat(self.stop)
+        except OSError:
+            return ""
+        return f"{found.st_mtime_ns}.{found.st_ino}"
+
     def slot(self, name: str) -> str:
         return f"{self.path}/run/{name}.pid"
 

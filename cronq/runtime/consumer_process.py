@@ -26,7 +26,7 @@ from cronq.runtime.app_loader import load_app
 from cronq.supervisor import backoff, interval, overdue_list, seats, slots
 from cronq.supervisor.rescue import left_behind, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
-from cronq.supervisor.spawn import TwiceDetached
+from cronq.supervisor.spawn import LAST_STOP, TwiceDetached
 from cronq.supervisor.tick import Supervisor, paused_until, tick
 from cronq.transports.schemes import make_transport
 
@@ -46,12 +46,16 @@ HANDOVER_S = 30.0  # for a seat, should another have taken the predecessor's: id
 
 
 class Site(NamedTuple):
-    """Where a consumer process works. `watched` knows the files from before the project was imported."""
+    """Where a consumer process works. `watched` knows the files from before the project was imported.
+
+    `last_stop` is the `cronq stop` that was the last one when this process was started.
+    """
 
     settings: Settings
     state: StateDir
     clock: Clock
     watched: ChangedFiles
+    last_stop: str
 
     @property
     def interval_s(self) -> float:
@@ -121,7 +125,9 @@ def enter(settings: Settings, who: str) -> Site:
     state.prepare()
     events.listeners.append(EventLog(state.log, who))
     clock = SystemClock()
-    return Site(settings, state, clock, ChangedFiles(watched_files(settings, state), clock))
+    last_stop = os.environ.pop(LAST_STOP, None)  # what a task starts was started after more of them
+    watched = ChangedFiles(watched_files(settings, state), clock)
+    return Site(settings, state, clock, watched, state.last_stop() if last_stop is None else last_stop)
 
 
 def _print_by_lines() -> None:
@@ -142,11 +148,11 @@ def _wait_for_slot(site: Site, group: Group, name: str) -> Slot:
 
 
 def _is_held_back(site: Site) -> bool:
-    """Tell whether `cronq stop --for` came between the tick that started this process and now.
+    """Tell whether a `cronq stop` came between the start of this process and now, or one `--for` longer is in force.
 
     Asked with the slot in hand: whoever took it before the stop was written is seen and told to leave by the stop.
     """
-    return site.clock.now() < paused_until(site.state)
+    return site.state.last_stop() != site.last_stop or site.clock.now() < paused_until(site.state)
 
 
 def _take_seat(site: Site, slot: Slot, within_s: float = 0.0) -> bool:
@@ -175,10 +181,11 @@ def _leave_when_told(slot: Slot) -> None:
         if os.getpid() != slot.identity.pid:  # a child that the project forked while it was imported
             os._exit(128 + number)
         with suppress(OSError):  # it was leaving already
-            slot.leave("SIGTERM received while it started")
+            slot.leave(f"{signal.Signals(number).name} received while it started")
         os._exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, leave)
 
 
 def import_app(site: Site, slot: Slot | None) -> App | None:

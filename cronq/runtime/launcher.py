@@ -18,7 +18,7 @@ from cronq.events import emit
 from cronq.host.log import EventLog
 from cronq.host.process import PRESSURE
 from cronq.runtime.consumer_process import consume, enter, import_app, take_up
-from cronq.supervisor.spawn import TwiceDetached, consume_command
+from cronq.supervisor.spawn import LAST_STOP, TwiceDetached, consume_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,8 @@ def _is_forked() -> bool:
 def _start_each(site: Site, others: Sequence[Assignment]) -> None:
     start = TwiceDetached()
     for one in others:
-        command = consume_command(site.settings, site.state, [one.slot or one.group.name], os.environ)
+        environ = {**os.environ, LAST_STOP: site.last_stop}
+        command = consume_command(site.settings, site.state, [one.slot or one.group.name], environ)
         if not start(command):
             emit("pressure", what="another process")
             return

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # the tick does without typing
 
+LAST_STOP = "_CRONQ_LAST_STOP"
+"""The variable that tells a consumer which `cronq stop` was the last when it was started."""
+
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -44,7 +47,7 @@ def consume_command(settings: Settings, state: StateDir, targets: Sequence[str],
 
     Other users of the host can see an argv, so there is nothing in it but `cronq consume <group>`.
     """
-    env = dict.fromkeys(_SINGLE_THREADED, "1") | dict(environ)
+    env = {**dict.fromkeys(_SINGLE_THREADED, "1"), LAST_STOP: state.last_stop(), **environ}
     if settings.path:
         env["CRONQ_CONFIG"] = settings.path
     argv = (python_of(settings), "-m", "cronq", "consume", *targets)

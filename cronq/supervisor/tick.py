@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from cronq.errors import TransportError
@@ -185,10 +186,14 @@ def _stop_overdue(state: StateDir, plan: Plan) -> None:
 
 
 def paused_until(state: StateDir) -> float:
-    """Return until when `cronq stop --for` wants nothing started."""
+    """Return until when `cronq stop --for` wants nothing started.
+
+    An empty file says it by its time: on a full disk that can be set, and nothing can be written.
+    """
+    text = read_text(state.stop)
     try:
-        return float(read_text(state.stop) or 0)
-    except ValueError:
+        return os.stat(state.stop).st_mtime if text == "" else float(text or 0)
+    except (ValueError, FileNotFoundError):
         return 0.0
 
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from cronq.config import load
 from cronq.host import locks, process
 from cronq.host.state_dir import read_text
+from cronq.supervisor.spawn import consume_command
 from tests.processes import says
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cronq.supervisor.slots import Seen
+    from cronq.supervisor.spawn import Command
     from tests.cli.conftest import Shell
     from tests.processes import Starting
 
@@ -71,6 +77,46 @@ def test_a_consumer_that_a_tick_started_before_the_stop_does_not_stay(shop: Shel
     staying(shop)
     shop.says("stop", "--for", "1h")
     assert shop.run("consume", "all").returncode == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--for", "1h")], ids=["plain", "for an hour"])
+@pytest.mark.parametrize("target", ["all", "all.0"])
+def test_a_stop_reaches_a_consumer_that_was_started_and_has_no_slot_yet(
+    shop: Shell, words: tuple[str, ...], target: str
+) -> None:
+    staying(shop)
+    settings = load(shop.config, {})
+    shop.state.prepare()
+    started = consume_command(settings, shop.state, [target], shop.environ)
+    shop.says("stop", *words)
+    assert ran(started) == 0
+    assert not os.path.exists(shop.state.log) or "consumes" not in Path(shop.state.log).read_text()
+
+
+def test_one_that_is_started_after_a_stop_stays(shop: Shell) -> None:
+    staying(shop)
+    shop.says("stop")
+    later = consume_command(load(shop.config, {}), shop.state, ["all"], shop.environ)
+    process = subprocess.Popen(later.argv, cwd=later.cwd, env=later.env)
+    assert wait_until(lambda: [one for one in shop.live() if one.note and one.note.state == "consuming"])
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_what_tells_a_consumer_of_stops_is_not_handed_on_to_what_a_task_starts(shop: Shell) -> None:
+    tasks, seen = shop.home / "shop" / "tasks.py", shop.home / "environ"
+    look = "\n@app.task\ndef look(path: str) -> None:\n    print(*os.environ, file=open(path, 'w'), flush=True)\n"
+    tasks.write_text(tasks.read_text() + look)
+    shop.says("stop")
+    shop.says("enqueue", "shop.tasks.look", str(seen))
+    shop.says("tick")
+    names = wait_until(lambda: seen.exists() and seen.read_text().split())
+    assert "CRONQ_CONFIG" in names
+    assert [name for name in names if "LAST_STOP" in name] == []
+
+
+def ran(command: Command) -> int:
+    return subprocess.run(command.argv, cwd=command.cwd, env=command.env, timeout=300, check=False).returncode
 
 
 def test_a_plain_stop_leaves_a_longer_one_in_force(shop: Shell) -> None:

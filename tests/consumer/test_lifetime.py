@@ -30,7 +30,7 @@ def after_signals(code: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
 def test_a_signal_is_a_reason_to_leave_and_interrupts_nothing(name):
     assert after_signals(f"os.kill(os.getpid(), signal.{name}); print(signals.reason())") == f"{name} received"
 
