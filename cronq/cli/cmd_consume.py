@@ -12,7 +12,10 @@ from cronq.config.kinds import refuse_bad_queue_names
 from cronq.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cronq.config.settings import Settings
+    from cronq.consumer.runner import Runner
 
 
 @configured("consume")
@@ -21,8 +24,17 @@ if TYPE_CHECKING:
 @limit_options
 @click.option("--sleep", "sleep_s", type=duration, help="Look again after so long when nothing wakes it.")
 @click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")
+@click.option(
+    "-v", "verbosity", count=True, help="Tell when a message begins and how it ended; -vv with arguments and results."
+)
 def command(
-    context: click.Context, /, targets: tuple[str, ...], queues: tuple[str, ...], stop_when_empty: bool, **limits: Any
+    context: click.Context,
+    /,
+    targets: tuple[str, ...],
+    queues: tuple[str, ...],
+    stop_when_empty: bool,
+    verbosity: int,
+    **limits: Any,
 ) -> int:
     """Run messages until a limit is reached. The tick starts `cronq consume GROUP`; people may as well.
 
@@ -44,7 +56,15 @@ def command(
     assigned = named or [ad_hoc(queues or _all_queues(settings))]
     given = {name: value for name, value in limits.items() if value is not None}
     limited = [one._replace(group=one.group.changed(**given)) for one in assigned]
-    return launch(settings, limited, stop_when_empty)
+    return launch(settings, limited, stop_when_empty, _makes(verbosity))
+
+
+def _makes(verbosity: int) -> Callable[..., Runner] | None:
+    if not verbosity:
+        return None
+    from cronq.cli.narrated_runner import narrated
+
+    return narrated(verbosity)
 
 
 def _all_queues(settings: Settings) -> tuple[str, ...]:

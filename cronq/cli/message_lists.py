@@ -30,7 +30,7 @@ def failed_messages(now: float, short: Callable[[str], str], with_args: bool = F
         Column("failed", lambda one: span(max(0.0, now - (one.finished_at or now))), Fit.NUMBER),
         _ATTEMPTS,
         Column("error", error_line, Fit.TEXT),
-        below=arguments_line if with_args else None,
+        below=_arguments if with_args else None,
     )
 
 
@@ -43,7 +43,7 @@ def all_messages(now: float, short: Callable[[str], str], with_args: bool = Fals
         Column("age", lambda one: span(max(0.0, now - enqueued_at(one.message.id))), Fit.NUMBER),
         _ATTEMPTS,
         Column("", lambda one: _note(one, now), Fit.TEXT),
-        below=arguments_line if with_args else None,
+        below=_arguments if with_args else None,
     )
 
 
@@ -79,13 +79,12 @@ def error_line(record: Record) -> str:
     return line if len(line) <= _LINE else f"{line[: _LINE - 3]}..."
 
 
-def arguments_line(record: Record) -> str:
+def arguments_in_line(body: bytes) -> str:
     """Return the arguments of a message in one line, as a call has them: `to="ada", copies=2`."""
-    arguments = _data_of("arguments", "body", record.message.body)
-    given = arguments["arguments"]
-    if isinstance(given, dict):
-        return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
-    return escaped_bytes(record.message.body)
+    given = _data_of("arguments", "body", body)["arguments"]
+    if not isinstance(given, dict):
+        return escaped_bytes(body)
+    return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
 
 
 def attempts_made(message: Message) -> str:
@@ -103,6 +102,10 @@ def _names(short: Callable[[str], str]) -> Iterator[Column[Record]]:
     yield Column("id", lambda one: short(one.message.id))
     yield Column("task", lambda one: one.message.task, Fit.NAME)
     yield Column("queue", lambda one: one.message.queue, Fit.NAME)
+
+
+def _arguments(record: Record) -> str:
+    return arguments_in_line(record.message.body)
 
 
 def _note(record: Record, now: float) -> str:

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from cronq.app.application import App
     from cronq.clock import Clock
     from cronq.config.settings import Group, Settings
+    from cronq.consumer.runner import Runner
     from cronq.runtime.assignment import Assignment
     from cronq.runtime.crew import Crew
 
     Imported = Callable[[Slot | None], App | None]
+    Makes = Callable[..., Runner] | None
 
 PATIENCE_S = 10  # for user code that hangs while the process exits
 HANDOVER_S = 30.0  # for a seat, should another have taken the predecessor's: idle ones leave a full account soon
@@ -49,6 +51,7 @@ class Site(NamedTuple):
     """Where a consumer process works. `watched` knows the files from before the project was imported.
 
     `last_stop` is the `cronq stop` that was the last one when this process was started.
+    `makes` makes the runner, where it is not to be a `Runner`.
     """
 
     settings: Settings
@@ -56,6 +59,7 @@ class Site(NamedTuple):
     clock: Clock
     watched: ChangedFiles
     last_stop: str
+    makes: Makes = None
 
     @property
     def interval_s(self) -> float:
@@ -70,12 +74,12 @@ class Site(NamedTuple):
         return self.clock.monotonic() + interval.life_s(self.interval_s, group.time_limit_s)
 
 
-def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = False) -> int:
+def consume(settings: Settings, assigned: Assignment, stop_when_empty: bool = False, makes: Makes = None) -> int:
     """Consume as assigned until there is a reason to leave, and return the exit code.
 
     A consumer that finds no free slot leaves at once with 0: enough others are there.
     """
-    site = enter(settings, f"consumer {assigned.slot or assigned.group.name}")
+    site = enter(settings, f"consumer {assigned.slot or assigned.group.name}", makes)
     return take_up(site, assigned, lambda slot: import_app(site, slot), stop_when_empty)
 
 
@@ -112,7 +116,7 @@ def _succeed(site: Site, assigned: Assignment, name: str, imported: Imported) ->
     return _work(site, app, slot, assigned.group, stop_when_empty=False)
 
 
-def enter(settings: Settings, who: str) -> Site:
+def enter(settings: Settings, who: str, makes: Makes = None) -> Site:
     """Prepare this process, which the log calls `who`, for consuming. Raises StateDirError, UsageError."""
     if not process.HAS_CONSUMERS:
         from cronq.host.requirements import no_consumers
@@ -127,7 +131,7 @@ def enter(settings: Settings, who: str) -> Site:
     clock = SystemClock()
     last_stop = os.environ.pop(LAST_STOP, None)  # what a task starts was started after more of them
     watched = ChangedFiles(watched_files(settings, state), clock)
-    return Site(settings, state, clock, watched, state.last_stop() if last_stop is None else last_stop)
+    return Site(settings, state, clock, watched, state.last_stop() if last_stop is None else last_stop, makes)
 
 
 def _print_by_lines() -> None:
@@ -216,7 +220,7 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     from cronq.runtime.crew import Shift, make_consumer
 
     _be_nice(group.nice)
-    shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty)
+    shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty, site.makes)
     crew = make_consumer(app, shift, _help(app, group))
     gc.collect()
     gc.freeze()  # what the project imported stays: collections between messages look at the rest only

@@ -44,7 +44,7 @@ class Crew(NamedTuple):
 class Shift(NamedTuple):
     """One consumer's time in a slot: until `deadline` (monotonic seconds), or until one of the `watched` files changes.
 
-    With `stop_when_empty` also until nothing is ready.
+    With `stop_when_empty` also until nothing is ready. `makes` makes the runner, where it is not to be a `Runner`.
     """
 
     slot: Slot
@@ -52,6 +52,7 @@ class Shift(NamedTuple):
     deadline: float
     watched: ChangedFiles
     stop_when_empty: bool = False
+    makes: Callable[..., Runner] | None = None
 
 
 def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> Crew:
@@ -83,7 +84,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
     )
     tasks, workplace = app.runner_tasks(isolated=group.isolated), Workplace(slot.name, ends_at=shift.deadline)
-    runner = Runner(tasks, clock, alarm, _nothing, workplace, stops)
+    runner = (shift.makes or Runner)(tasks, clock, alarm, _nothing, workplace, stops)
     runner.leave_to_newer_code(app.code)
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())

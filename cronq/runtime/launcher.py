@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
     from cronq.config.settings import Settings
     from cronq.runtime.assignment import Assignment
-    from cronq.runtime.consumer_process import Site
+    from cronq.runtime.consumer_process import Makes, Site
 
 
-def launch(settings: Settings, assigned: Sequence[Assignment], stop_when_empty: bool = False) -> int:
+def launch(
+    settings: Settings, assigned: Sequence[Assignment], stop_when_empty: bool = False, makes: Makes = None
+) -> int:
     """Consume as assigned: the first in this process, the others in processes forked from it. Return the exit code."""
     first, *others = assigned
     if not others:
-        return consume(settings, first, stop_when_empty)
-    site = enter(settings, _name_of(first))
+        return consume(settings, first, stop_when_empty, makes)
+    site = enter(settings, _name_of(first), makes)
     before = _descriptors()
     app = import_app(site, None)
     if app is None:
