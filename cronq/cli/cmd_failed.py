@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.answer import Tell, json_option
+from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import duration
+from cronq.cli.database import is_used
+from cronq.cli.failure_statistics import by_task_and_class, listed
 from cronq.cli.message_lists import failed_messages
 from cronq.cli.message_portrait import portrait
 from cronq.cli.message_selection import (
+    COUNTED,
     PAGE,
     SHOWN,
     Choice,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cronq.app import App
+    from cronq.transports.selection import Selection
 
 
 command: Collection = Collection(
@@ -46,17 +50,28 @@ command: Collection = Collection(
 @command.has("list")
 @filter_options
 @args_option
+@click.option("--stats", is_flag=True, help="Only count them, by task and class of exception.")
 @json_option
-def show_all(app: App, filters: Filters, with_args: bool, tell: Tell) -> None:
+def show_all(app: App, filters: Filters, with_args: bool, stats: bool, tell: Tell) -> None:
     """List failed messages, the longest failed first.
 
     Example: cronq failed list --error ConnectionError --older-than 2h
     """
     now, limit = time.time(), filters.limit or SHOWN
     selection = filters.selection(now)
-    found = list(records(app, selection, limit))
-    listing = failed_messages(now, ShortIds(app, [one.message.id for one in found]), with_args)
-    tell(listing.of(found, lambda: cut_note(app, selection, len(found), limit, "failed")))
+    if stats:
+        tell(_statistics(app, selection._replace(at_most=filters.limit or COUNTED), now))
+        return
+    shown = list(records(app, selection, limit))
+    listing = failed_messages(now, ShortIds(app, [one.message.id for one in shown]), with_args)
+    tell(listing.of(shown, lambda: cut_note(app, selection, len(shown), limit, "failed")))
+
+
+def _statistics(app: App, selection: Selection, now: float) -> Answer:
+    counted = by_task_and_class(app.transport.statistics(selection)) if is_used(app.settings) else []
+    whole = sum(one.number for one in counted)
+    longest = "; those that failed the longest ago were counted" if whole >= selection.at_most else ""
+    return listed(now).of(counted, lambda: [f"{count(whole, 'message')}{longest}"])
 
 
 @command.has("show")

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cronq.cli.answer import Tell, json_option
+from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.message_lists import all_messages
-from cronq.cli.message_portrait import portrait
+from cronq.cli.message_log import log_of
+from cronq.cli.message_portrait import log_block, portrait
 from cronq.cli.message_selection import (
     SHOWN,
     Body,
     all_known,
     args_option,
     cut_note,
+    found,
     gathered,
     ids_argument,
     known,
+    no_message,
     records,
 )
 from cronq.cli.short_ids import ShortIds
@@ -80,25 +83,33 @@ def show_all(app: App, wanted: Wanted, with_args: bool, tell: Tell) -> None:
     Example: cronq messages list --state ready --queue high --args
     """
     pages = [(one, list(records(app, one, wanted.limit))) for one in wanted.selections()]
-    found = [record for _, page in pages for record in page]
+    listed = [record for _, page in pages for record in page]
 
     def notes() -> Iterator[str]:
         for selection, page in pages:
             yield from cut_note(app, selection, len(page), wanted.limit, str(selection.state))
 
-    listing = all_messages(time.time(), ShortIds(app, [one.message.id for one in found]), with_args)
-    tell(listing.of(found, notes))
+    listing = all_messages(time.time(), ShortIds(app, [one.message.id for one in listed]), with_args)
+    tell(listing.of(listed, notes))
 
 
 @command.has("show")
 @click.argument("message_id", metavar="ID")
+@click.option("--log", "with_log", is_flag=True, help="Also what the event log has of it, even when it is gone.")
 @json_option
-def show(app: App, message_id: str, tell: Tell) -> None:
+def show(app: App, message_id: str, with_log: bool, tell: Tell) -> None:
     """Show everything about one message.
 
-    Example: cronq messages show 0195b4c8d7a37c008a1f0e6b1c2d3e4f
+    Example: cronq messages show 0195b4c8d7a3 --log
     """
-    tell(portrait(known(app, message_id)))
+    if not with_log:
+        tell(portrait(known(app, message_id)))
+        return
+    record = found(app, message_id)
+    log = log_of(app.state, record.message.id if record else message_id.lower())
+    if record is None and not log:
+        raise no_message(message_id)
+    tell(portrait(record, log) if record else Answer(lambda: log_block(log), lambda: {"id": message_id, "log": log}))
 
 
 @command.has("cancel")
@@ -111,10 +122,10 @@ def cancel(app: App, ids: tuple[str, ...]) -> int:
 
     Example: cronq messages cancel 0195b4c8d7a37c008a1f0e6b1c2d3e4f
     """
-    found = all_known(app, ids)
-    removed = app.transport.cancel([record.message.id for record in found])
+    meant = all_known(app, ids)
+    removed = app.transport.cancel([record.message.id for record in meant])
     say(f"cancelled {count(removed, 'message')}")
-    left = [one for one in (app.transport.find(record.message.id) for record in found) if one is not None]
+    left = [one for one in (app.transport.find(record.message.id) for record in meant) if one is not None]
     for record in left:
         say(f"{record.message.id} {_why_left(record)}: it was left alone")
     return 1 if left else 0
@@ -140,11 +151,11 @@ def stop(app: App, ids: tuple[str, ...]) -> int:
     """
     from cronq.supervisor.stop_request import stop as stop_messages
 
-    found = all_known(app, ids)  # now: the first may have ended before the last is told of
-    reached = stop_messages(app.transport, [record.message.id for record in found])
-    for record in found:
+    meant = all_known(app, ids)  # now: the first may have ended before the last is told of
+    reached = stop_messages(app.transport, [record.message.id for record in meant])
+    for record in meant:
         say(f"{record.message.id} {_what_comes(reached.get(record.message.id), record)}")
-    return 0 if len(reached) == len(found) else 1
+    return 0 if len(reached) == len(meant) else 1
 
 
 def _what_comes(reach: Reach | None, record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cronq.cli.answer import Answer
@@ -13,15 +14,21 @@ from cronq.messages.own_headers import label_of
 from cronq.messages.reasons import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cronq.messages.attempts import Attempt
     from cronq.messages.message import Record
 
 
-def portrait(record: Record) -> Answer:
-    """Return everything known of a message."""
-    return Answer(lambda: _lines(record), lambda: as_data(record))
+def portrait(record: Record, log: Sequence[str] | None = None) -> Answer:
+    """Return everything known of a message, with what the event log has of it where that was asked for."""
+    if log is None:
+        return Answer(lambda: _lines(record), lambda: as_data(record))
+    return Answer(lambda: chain(_lines(record), log_block(log)), lambda: as_data(record) | {"log": list(log)})
+
+
+def log_block(log: Sequence[str]) -> Iterator[str]:
+    yield from _block("event log", "\n".join(log) or "nothing: it has what went wrong, not what succeeded")
 
 
 def pretty(stored: bytes) -> str:

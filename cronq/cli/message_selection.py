@@ -144,13 +144,22 @@ def at_least(number: int) -> str:
     return f"{number}+" if number >= COUNTED else str(number)
 
 
+def found(app: App, given: str) -> Record | None:
+    """Return one message, by its id or the first digits of it. Raises UsageError when these name several."""
+    message_id = whole_id(app.transport, given) if is_used(app.settings) else None
+    return None if message_id is None else app.transport.find(message_id)
+
+
 def known(app: App, given: str) -> Record:
-    """Return one message, by its id or the first digits of it. Raises UsageError when that names none, or several."""
-    found = whole_id(app.transport, given) if is_used(app.settings) else None
-    record = None if found is None else app.transport.find(found)
+    """Return one message as `found` does. Raises UsageError when there is none."""
+    record = found(app, given)
     if record is None:
-        raise UsageError(f"there is no message {escaped(given)}: it is done and gone, or never was")
+        raise no_message(given)
     return record
+
+
+def no_message(given: str) -> UsageError:
+    return UsageError(f"there is no message {escaped(given)}: it is done and gone, or never was")
 
 
 def all_known(app: App, ids: Sequence[str]) -> list[Record]:
