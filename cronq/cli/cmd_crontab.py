@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import time
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from cronq.cli.common import configured, settings_with_file
 from cronq.cli.text import say
 from cronq.host.shared_places import refuse_temporary
 from cronq.host.state_dir import StateDir
+from cronq.supervisor import interval
 
 if TYPE_CHECKING:
     from cronq.config.settings import Settings
@@ -44,15 +46,16 @@ def command(context: click.Context, action: str, every: int, with_flock: bool) -
     if action == "print":
         say(line)
         return 0
-    return _install(settings, line)
+    return _install(settings, line, every)
 
 
-def _install(settings: Settings, line: str) -> int:
+def _install(settings: Settings, line: str, every: int) -> int:
     try:
         changed = crontab.change(settings, lambda text: cronline.installed(text, line, str(settings.path)))
     except crontab.CrontabError as error:
         by_hand = f"This is the line, to install by hand or in your host's panel:\n{line}"
         raise crontab.CrontabError(f"{error}\n{by_hand}") from error
+    interval.plan(StateDir(settings.state_dir).interval, every * 60.0, time())
     say("installed:" if changed else "already there:")
     say(line)
     _say_what_was_left(settings)
@@ -61,6 +64,7 @@ def _install(settings: Settings, line: str) -> int:
 
 def _remove(settings: Settings) -> int:
     changed = crontab.change(settings, lambda text: cronline.removed(text, str(settings.path)))
+    interval.forget_plan(StateDir(settings.state_dir).interval)
     is_left = _say_what_was_left(settings)
     if changed or not is_left:
         say(f"removed the line for {settings.path}" if changed else f"no line of the crontab is for {settings.path}")

@@ -35,12 +35,15 @@ def as_data(status: Status, troubles: Sequence[str]) -> dict[str, Any]:
     return data | {"failed": status.failed, "waiting": status.waiting, "troubles": list(troubles)}
 
 
+_INTERVAL_IS = {"assumed": "assumed until it is measured", "planned": "as `cronq crontab install` was told"}
+
+
 def _cron(status: Status) -> str:
     cron = status.cron
     if cron.last_tick_s is None:
         return f"{bold('cron')}  {yellow('has never ticked')}: `cronq crontab install`, or `cronq tick` by hand"
-    measured = "measured" if cron.is_measured else "assumed until it is measured"
-    return f"{bold('cron')}  last tick {ago(cron.last_tick_s)}, every {span(cron.interval_s)} ({measured})"
+    known = _INTERVAL_IS.get(cron.interval_is, cron.interval_is)
+    return f"{bold('cron')}  last tick {ago(cron.last_tick_s)}, every {span(cron.interval_s)} ({known})"
 
 
 def _held(status: Status) -> list[str]:

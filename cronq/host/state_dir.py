@@ -30,6 +30,7 @@ class StateDir:
         self.run: str = f"{path}/run"
         self.tick_lock: str = f"{path}/run/tick.lock"
         self.ticks: str = f"{path}/ticks"
+        self.interval: str = f"{path}/interval"
         self.stop: str = f"{path}/stop"
         self.durations: str = f"{path}/durations"
         self.known_tasks: str = f"{path}/tasks"

@@ -63,7 +63,7 @@ class Site(NamedTuple):
 
     @property
     def interval_s(self) -> float:
-        return interval.current(self.state.ticks, self.settings.interval_s)
+        return interval.current(self.state, self.settings.interval_s)
 
     def count_death(self, group: Group) -> None:
         """Have fewer consumers of `group` started: this one could not begin, and the next one hardly can."""

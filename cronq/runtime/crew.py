@@ -121,7 +121,7 @@ def _limits(app: App, shift: Shift) -> list[Limit]:
 
 def lapse_s(app: App) -> float:
     """Return how long this host's reservations stand without a tick."""
-    return interval.lapse_s(interval.current(app.state.ticks, app.settings.interval_s))
+    return interval.lapse_s(interval.current(app.state, app.settings.interval_s))
 
 
 def watched_files(settings: Settings, state: StateDir) -> list[str]:

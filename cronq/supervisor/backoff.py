@@ -44,9 +44,12 @@ def judge(before: Backoff, slots: Sequence[Seen], interval_s: float, monotonic: 
     Whoever lived before the last boot is not looked at: the boot ended it.
     """
     new = [(seen, seen.note) for seen in slots if seen.note is not None and _is_later(seen.note, before)]
-    young = [note.holder.started for seen, note in new if _died_young(seen, note)]
+    young = [note for seen, note in new if _died_young(seen, note)]
     if young:
-        return _after_death(before, max(young), interval_s, monotonic)
+        last = max(note.holder.started for note in young)
+        if not before.deaths and all(_was_at_rest(note) for note in young):
+            return Backoff(1, 0.0, last, before.boot)
+        return _after_death(before, last, interval_s, monotonic)
     if before.deaths and any(_is_sound(seen, note) for seen, note in new):
         return before._replace(deaths=0, until=0.0)
     return before
@@ -70,9 +73,17 @@ def _died_young(seen: Seen, note: SlotNote) -> bool:
     """Gone without having said goodbye, before it consumed anything or within seconds of its start."""
     if seen.is_live or note.state == LEFT:
         return False
-    if note.state == CONSUMING and note.is_idle:
-        return note.position == 0  # one that had come to rest after its first look was killed, however long it lived
+    if _was_at_rest(note):
+        return note.position == 0  # it had not come to rest before, and looked at its queues once at most
     return note.state != CONSUMING or note.since - note.begun < YOUNG_S
+
+
+def _was_at_rest(note: SlotNote) -> bool:
+    """Tell whether it waited for messages when it died. Nothing dies of that: somebody killed it.
+
+    So the first such death in a row delays nothing; hosts that kill all that is idle are not asked again and again.
+    """
+    return note.state == CONSUMING and note.is_idle
 
 
 def _is_sound(seen: Seen, note: SlotNote) -> bool:

@@ -55,7 +55,7 @@ def firing_of(place: Place, one: StoredSchedule, now: float) -> Firing:
     from cronq.schedules.schedule import ON_TIME_S, due, next_at
 
     schedule = schedule_of(one)
-    period_s = interval.current(place.state.ticks, place.settings.interval_s)
+    period_s = interval.current(place.state, place.settings.interval_s)
     on_time_s = max(ON_TIME_S, LATE_INTERVALS * period_s)
     times = due(schedule, (one.next_at or now) - 1, now, on_time_s)
     messages = [message_of(one, at, now) for at in times]

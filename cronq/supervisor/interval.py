@@ -1,20 +1,34 @@
-"""How often cron really ticks, measured: hosts allow 1, 5, 15 or 60 minutes, and rewrite what one asks for."""
+"""How often cron really ticks, measured: hosts allow 1, 5, 15 or 60 minutes, and rewrite what one asks for.
+
+Until there is something to measure, it is what `cronq crontab install` was told.
+"""
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 
 from cronq.host.state_dir import read_text, replace_text
+from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
+    from cronq.host.state_dir import StateDir
+
 DEFAULT_S = 60.0
 LONGEST_LIFE_S = 55 * 60.0  # hosts kill what runs an hour
 _REMEMBERED = 12
 _SHORTEST_GAP_S = 30.0  # cron's finest grain is a minute: what is closer was a person at the keyboard
+
+
+class Planned(NamedTuple):
+    """What somebody has set cron to: a tick every `interval_s`, since then (wall seconds)."""
+
+    interval_s: float
+    since: float
 
 
 def read(path: str) -> list[float]:
@@ -36,18 +50,50 @@ def note(path: str, now: float) -> list[float]:
     return times
 
 
-def measured(times: Sequence[float], configured: float | Literal["auto"] = "auto") -> float:
-    """Return the interval in seconds: as configured, else the median gap between ticks, else a minute."""
+def plan(path: str, interval_s: float, now: float) -> None:
+    """Write down that cron will tick every `interval_s` from `now` on, unless that is what was written last."""
+    known = planned(path)
+    if known is None or known.interval_s != interval_s:
+        replace_text(path, f"{interval_s:.0f} {now:.3f}\n")
+
+
+def forget_plan(path: str) -> None:
+    """Expect nothing any more: cron was told to tick no longer."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def planned(path: str) -> Planned | None:
+    """Return what was written down last; None when nothing was, or only half of it."""
+    try:
+        interval_s, since = (read_text(path) or "").split()
+        return Planned(float(interval_s), float(since))
+    except ValueError:
+        return None
+
+
+def measured(times: Sequence[float], plan: Planned | None = None) -> float | None:
+    """Return the interval in seconds: the median of the gaps, one being enough; else what is planned; else None."""
+    found = gaps(times, plan)
+    if found:
+        return found[len(found) // 2]
+    return None if plan is None else plan.interval_s
+
+
+def gaps(times: Sequence[float], plan: Planned | None = None) -> list[float]:
+    """Return the gaps between ticks in order of length. Ticks from before the plan were another cron's."""
+    since = 0.0 if plan is None else plan.since
+    found = sorted(later - earlier for earlier, later in pairwise(time for time in times if time >= since))
+    return [gap for gap in found if gap >= _SHORTEST_GAP_S]
+
+
+def current(state: StateDir, configured: float | Literal["auto"] = "auto") -> float:
+    """Return the interval in seconds: as configured, else as measured or planned, else a minute."""
     if configured != "auto":
         return configured
-    gaps = sorted(later - earlier for earlier, later in pairwise(times))
-    gaps = [gap for gap in gaps if gap >= _SHORTEST_GAP_S]
-    return gaps[len(gaps) // 2] if len(gaps) > 1 else DEFAULT_S
-
-
-def current(path: str, configured: float | Literal["auto"] = "auto") -> float:
-    """Return the interval in seconds as the ticks noted at `path` tell it, or as configured."""
-    return measured(read(path), configured)
+    return measured(read(state.ticks), planned(state.interval)) or DEFAULT_S
 
 
 def life_s(interval_s: float, time_limit_s: float | Literal["auto"] = "auto") -> float:

@@ -35,7 +35,7 @@ def start_one(supervisor: Supervisor, group: Group) -> bool:
         return True  # a tick is at it
     try:
         seen = [one for one in slots.survey(state) if one.group == group.name]
-        interval_s = interval.current(state.ticks, supervisor.settings.interval_s)
+        interval_s = interval.current(state, supervisor.settings.interval_s)
         before = backoff.read(state.backoff(group.name))
         found = backoff.judge(before, seen, interval_s, monotonic)
         if found != before:

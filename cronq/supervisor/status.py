@@ -14,25 +14,33 @@ from cronq.supervisor.worker_status import worker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from cronq.clock import Clock
     from cronq.config.settings import Group, Settings
     from cronq.host.state_dir import StateDir
     from cronq.messages.message import QueueCounts
     from cronq.supervisor.backoff import Backoff
+    from cronq.supervisor.interval import Planned
     from cronq.supervisor.slots import Seen, SlotNote
     from cronq.supervisor.worker_status import Worker
     from cronq.transports.base import Transport
 
-TICKS_FOR_A_MEASURE = 3
+    IntervalIs = Literal["configured", "measured", "planned", "assumed"]
 
 
 class Cron(NamedTuple):
-    """The ticks. `last_tick_s` None: there never was one. `complaint`: why the last one failed, if it did."""
+    """The ticks. `last_tick_s`: how long ago the last one came; None: there never was one. `silent_s`: since when none
+    came, or since when cron is set to tick, if that is later; None before there was anything to wait for.
+
+    `interval_is` says how the interval is known; an assumed one tells nothing of missing ticks. `complaint`: why the
+    last one failed, if it did.
+    """
 
     last_tick_s: float | None
     interval_s: float
-    is_measured: bool
+    interval_is: IntervalIs
+    silent_s: float | None
     complaint: str | None
 
 
@@ -126,13 +134,23 @@ def _nothing(holder: str, position: int) -> None:
 
 
 def _cron(settings: Settings, state: StateDir, now: float) -> Cron:
-    times = interval.read(state.ticks)
+    times, plan = interval.read(state.ticks), interval.planned(state.interval)
+    expected_since = max([*times[-1:], *([plan.since] if plan else [])], default=None)
     return Cron(
         last_tick_s=max(0.0, now - times[-1]) if times else None,
-        interval_s=interval.measured(times, settings.interval_s),
-        is_measured=settings.interval_s != "auto" or len(times) >= TICKS_FOR_A_MEASURE,
+        interval_s=interval.current(state, settings.interval_s),
+        interval_is=_interval_is(settings, times, plan),
+        silent_s=None if expected_since is None else max(0.0, now - expected_since),
         complaint=_complaint(state),
     )
+
+
+def _interval_is(settings: Settings, times: Sequence[float], plan: Planned | None) -> IntervalIs:
+    if settings.interval_s != "auto":
+        return "configured"
+    if interval.gaps(times, plan):
+        return "measured"
+    return "assumed" if plan is None else "planned"
 
 
 def _complaint(state: StateDir) -> str | None:

@@ -97,7 +97,7 @@ def see(supervisor: Supervisor) -> Sight:
     return Sight(
         now=clock.now(),
         monotonic=clock.monotonic(),
-        interval_s=interval.current(state.ticks, settings.interval_s),
+        interval_s=interval.current(state, settings.interval_s),
         slots=seen,
         depth=_depths(supervisor, sum(rescuable.values())),
         dead=dead,
@@ -117,8 +117,9 @@ def carry_out(supervisor: Supervisor, plan: Plan) -> None:
     _stop_overdue(supervisor.state, plan)
     for group, found in plan.backoff.items():
         backoff.write(supervisor.state.backoff(group), found)
-        if found.deaths:
-            emit("backed_off", group=group, deaths=found.deaths, delay_s=found.until - supervisor.clock.monotonic())
+        delay_s = found.until - supervisor.clock.monotonic()
+        if delay_s > 0:
+            emit("backed_off", group=group, deaths=found.deaths, delay_s=delay_s)
     _start(supervisor, [*plan.start, *plan.succeed])
 
 
@@ -168,7 +169,7 @@ def _depths(supervisor: Supervisor, rescued: int) -> dict[str, int]:
 def _extend(supervisor: Supervisor, held: Sequence[Held]) -> None:
     """Lengthen the reservations of this host's living consumers, so that no other host takes them for dead."""
     now = supervisor.clock.now()
-    lapse_s = interval.lapse_s(interval.current(supervisor.state.ticks, supervisor.settings.interval_s))
+    lapse_s = interval.lapse_s(interval.current(supervisor.state, supervisor.settings.interval_s))
     mine = process.host_name() + "/"
     for one in held:
         if one.holder.startswith(mine) and one.until < now + lapse_s / 2:

@@ -28,23 +28,26 @@ def troubles(status: Status) -> tuple[Trouble, ...]:
 
 
 def cron_seems_dead(status: Status) -> bool:
-    """Tell whether ticks that should have come have not."""
-    last_s = status.cron.last_tick_s
-    return last_s is not None and last_s > MISSED_TICKS * status.cron.interval_s
+    """Tell whether ticks that should have come have not: nobody knows that where the interval is assumed."""
+    cron = status.cron
+    is_known = cron.interval_is != "assumed" and cron.silent_s is not None
+    return is_known and (cron.silent_s or 0.0) > MISSED_TICKS * cron.interval_s
 
 
 def _of_cron(status: Status) -> Iterator[Trouble]:
     cron = status.cron
-    if cron.last_tick_s is None and status.waiting:
-        more = f", and {_waits(status.waiting)}: `cronq crontab install` sets it up"
-        yield Trouble("cron", "cron has never ticked", more, is_mailed=False)
-    if cron.last_tick_s is not None and cron_seems_dead(status):
-        assumed = "" if cron.is_measured else " (assumed: three ticks measure it)"
+    if cron_seems_dead(status):
+        last = (
+            "none has ever come" if cron.last_tick_s is None else f"the last tick was {_rounded(cron.last_tick_s)} ago"
+        )
         more = (
-            f": the last tick was {_rounded(cron.last_tick_s)} ago and one should come every "
-            f"{_rounded(cron.interval_s)}{assumed}: look at `crontab -l`, and at the mail that cron sends"
+            f": {last} and one should come every {_rounded(cron.interval_s)}: look at `crontab -l`, and at the mail "
+            f"that cron sends"
         )
         yield Trouble("cron", "cron seems dead", more, is_mailed=False)
+    elif cron.last_tick_s is None and status.waiting:
+        more = f", and {_waits(status.waiting)}: `cronq crontab install` sets it up"
+        yield Trouble("cron", "cron has never ticked", more, is_mailed=False)
     if cron.complaint is not None:
         failure = tick_failed(cron.complaint)
         yield failure._replace(what=f"the tick fails: {failure.what}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from cronq.supervisor import interval
 from tests.cli.conftest import without
 
 if TYPE_CHECKING:
@@ -61,6 +62,19 @@ def test_flock_is_wrapped_around_the_tick_and_can_make_its_file(shop: Shell) -> 
 
 def test_without_a_configuration_file_there_is_no_line(shell: Shell) -> None:
     assert "cronq init" in shell.says("crontab", code=2)
+
+
+def test_install_writes_down_how_often_ticks_will_come(shop: Shell) -> None:
+    shop.says("crontab", "install", "--every", "5")
+    assert interval.current(shop.state) == 300
+    shop.says("tick")
+    assert "every 5m (as `cronq crontab install` was told)" in shop.says("status")
+
+
+def test_after_a_remove_nothing_is_known_of_ticks(shop: Shell) -> None:
+    shop.says("crontab", "install", "--every", "5")
+    shop.says("crontab", "remove")
+    assert interval.planned(shop.state.interval) is None
 
 
 def test_install_works_for_a_user_without_a_crontab(shop: Shell) -> None:

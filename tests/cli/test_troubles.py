@@ -6,7 +6,7 @@ from cronq.supervisor import troubles as all_troubles
 from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status
 from cronq.supervisor.worker_status import Worker
 
-CRON = Cron(last_tick_s=30.0, interval_s=60.0, is_measured=True, complaint=None)
+CRON = Cron(last_tick_s=30.0, interval_s=60.0, interval_is="measured", silent_s=30.0, complaint=None)
 GROUP = GroupStatus("all", ("high",), 1, 2, (Worker("all.0", 5, "idle", None, 1.0, 80.0, 20.0),), None, 0, None)
 QUEUE = QueueStatus("high", 0, 0, 0, 0, 0, False, None, 1.0, ("all",))
 FINE = Status(0.0, None, CRON, None, (GROUP,), (), (QUEUE,))
@@ -37,15 +37,24 @@ def test_a_schedule_that_was_refused_is_one() -> None:
 
 
 def test_a_tick_that_is_three_intervals_late_is_one() -> None:
-    assert [len(troubles(with_cron(last_tick_s=late))) for late in (180.0, 181.0)] == [0, 1]
+    assert [len(troubles(with_cron(silent_s=late))) for late in (180.0, 181.0)] == [0, 1]
 
 
-def test_an_interval_that_is_only_assumed_is_said_to_be() -> None:
-    assert "assumed" in troubles(with_cron(last_tick_s=500.0, is_measured=False))[0]
+def test_nobody_calls_a_cron_dead_of_which_nothing_is_known() -> None:
+    assert troubles(with_cron(last_tick_s=5000.0, silent_s=5000.0, interval_is="assumed")) == ()
+
+
+def test_a_cron_that_was_set_up_and_never_came_is_one() -> None:
+    never = with_cron(last_tick_s=None, silent_s=200.0, interval_is="planned")
+    assert troubles(never)[0].startswith("cron seems dead: none has ever come and one should come every 1m")
+
+
+def test_a_cron_that_was_just_set_up_is_not_dead() -> None:
+    assert troubles(with_cron(last_tick_s=5000.0, silent_s=5.0, interval_is="planned")) == ()
 
 
 def test_a_cron_that_never_ticked_is_one_when_messages_wait() -> None:
-    status = with_cron(last_tick_s=None)
+    status = with_cron(last_tick_s=None, silent_s=None, interval_is="assumed")
     waiting = status._replace(queues=(QUEUE._replace(ready=2, oldest_s=1.0),))
     assert [len(troubles(one)) for one in (status, waiting)] == [0, 1]
 

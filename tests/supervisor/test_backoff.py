@@ -36,6 +36,22 @@ def test_a_death_is_young_when_nothing_or_little_was_consumed(slot, deaths):
     assert judge(NEVER, [slot], 60, MONOTONIC).deaths == deaths
 
 
+def killed_at_rest(started: int) -> Seen:
+    return dead(state=CONSUMING, begun=MONOTONIC - 5, since=0.0, position=0, started=started)
+
+
+def test_the_first_that_is_killed_while_it_waits_for_messages_is_followed_at_once():
+    found = judge(NEVER, [killed_at_rest(EARLIER)], 60, MONOTONIC)
+    assert (found.deaths, found.holds(MONOTONIC)) == (1, False)
+    again = judge(found, [killed_at_rest(LATER)], 60, MONOTONIC)
+    assert (again.deaths, again.until) == (2, MONOTONIC + 90)
+
+
+def test_it_is_not_forgiven_beside_one_that_could_not_start():
+    found = judge(NEVER, [killed_at_rest(EARLIER), died(LATER)], 60, MONOTONIC)
+    assert (found.deaths, found.until) == (1, MONOTONIC + 30)
+
+
 def died(started: int) -> Seen:
     return dead(state=STARTING, started=started, since=0.0)
 

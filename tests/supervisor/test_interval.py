@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cronq.host.state_dir import StateDir
 from cronq.supervisor import interval
 
 
@@ -18,13 +19,58 @@ def test_one_late_tick_does_not_change_it():
     assert interval.measured([0, 60, 120, 720, 780, 840]) == 60
 
 
-def test_a_configured_interval_is_not_measured():
-    assert interval.measured(ticks_every(60), 300.0) == 300.0
+@pytest.fixture
+def state(home):
+    made = StateDir(str(home / ".cronq"))
+    made.prepare()
+    return made
 
 
-@pytest.mark.parametrize("times", [[], [5.0], [5.0, 300.0]])
-def test_without_enough_ticks_it_is_a_minute(times):
-    assert interval.measured(times) == 60
+def test_a_configured_interval_is_not_measured(state):
+    for moment in ticks_every(60):
+        interval.note(state.ticks, moment)
+    assert [interval.current(state, known) for known in ("auto", 300.0)] == [60, 300]
+
+
+def test_the_first_long_gap_counts():
+    assert interval.measured([5.0, 3605.0]) == 3600
+
+
+@pytest.mark.parametrize("times", [[], [5.0], [5.0, 25.0]])
+def test_without_a_gap_it_is_not_known_and_a_minute_is_assumed(state, times):
+    for moment in times:
+        interval.note(state.ticks, moment)
+    assert (interval.measured(times), interval.current(state)) == (None, 60)
+
+
+def test_until_there_is_a_gap_it_is_what_was_planned(state):
+    interval.plan(state.interval, 300, 1000)
+    known = [interval.current(state)]
+    for moment in (1060.0, 1075.0, 1975.0):  # the host rewrote it to a quarter of an hour
+        interval.note(state.ticks, moment)
+        known.append(interval.current(state))
+    assert known == [300, 300, 300, 900]
+
+
+def test_ticks_from_before_a_new_plan_say_nothing(state):
+    for moment in ticks_every(60):
+        interval.note(state.ticks, moment)
+    interval.plan(state.interval, 300, 1_000_400)
+    assert interval.current(state) == 300
+
+
+def test_the_same_plan_again_forgets_nothing(state):
+    interval.plan(state.interval, 60, 1_000_000)
+    for moment in ticks_every(900):
+        interval.note(state.ticks, moment)
+    interval.plan(state.interval, 60, 1_010_000)
+    assert interval.current(state) == 900
+
+
+@pytest.mark.parametrize("content", [b"", b"300", b"300 1 2", b"x 5", b"\xff\xfe"])
+def test_a_damaged_plan_is_none(tmp_path, content):
+    (tmp_path / "interval").write_bytes(content)
+    assert interval.planned(str(tmp_path / "interval")) is None
 
 
 def test_ticks_by_hand_between_those_of_cron_do_not_shorten_it():
