@@ -106,6 +106,7 @@ def test_a_dry_run_says_what_a_dead_consumer_left_and_leaves_it_there(shop: Shel
         assert "died while running it" in rescue
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_who_hangs(shop: Shell) -> None:
     tasks = shop.home / "shop" / "tasks.py"
     tasks.write_text(tasks.read_text().replace('@app.task(queue="high")', '@app.task(queue="high", timeout_s=0.1)'))

@@ -120,6 +120,7 @@ def test_a_made_up_slot_naming_a_living_stranger_is_never_signalled_nor_counted(
         stranger.wait()
 
 
+@pytest.mark.slow
 def test_a_consumer_whose_slot_file_is_gone_finishes_its_message_still_counts_and_then_leaves(project: Project) -> None:
     pid = project.started()
     project.enqueue("hold", "gate")

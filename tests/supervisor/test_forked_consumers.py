@@ -53,6 +53,7 @@ def test_each_is_a_process_of_its_own_that_no_other_waits_for(project):
     assert {parent(pid) for pid in pids.values()}.isdisjoint(pids.values())
 
 
+@pytest.mark.slow
 def test_they_share_the_work_and_are_killed_one_by_one(project):
     pids = started(project)
     for number in range(3):

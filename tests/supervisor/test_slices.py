@@ -83,6 +83,7 @@ def test_every_slice_ends_in_time_and_no_row_is_lost_or_repeated(project, task):
     assert min(left) > 0
 
 
+@pytest.mark.slow
 def test_a_kill_repeats_no_more_than_the_rows_since_the_last_cursor(project):
     ref = project.enqueue("plain")
     wait_until(lambda: project.tick() == "" and project.read("left_s"), 120)

@@ -148,6 +148,7 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(project):
     assert not os.path.exists(project.state.ticks)
 
 
+@pytest.mark.slow
 def test_a_message_that_outlives_its_timeout_and_signals_is_killed_by_the_ticks_and_comes_back(project):
     project.write("tests_app.py", 'from cronq import App\napp = App.from_config("cronq.toml")\n')
     project.write("tasks.py", f"from tests_app import app\n{DEAF}")
