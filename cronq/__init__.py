@@ -43,6 +43,7 @@ __all__ = [
     "ArgumentError",
     "ConfigError",
     "NoResult",
+    "QueueFull",
     "WaitTimeout",
     "TransportError",
     "Unsent",
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from cronq.messages.failure import Failure
-    from cronq.messages.unsent import Unsent
+    from cronq.messages.unsent import QueueFull, Unsent
     from cronq.tasks.batch_task import BatchTask
     from cronq.tasks.context import CURRENT, Context
     from cronq.tasks.ref import Ref
@@ -90,6 +91,7 @@ _MODULES = {
     "CallGroup": "cronq.app.workflows",
     "Chain": "cronq.app.workflows",
     "Failure": "cronq.messages.failure",
+    "QueueFull": "cronq.messages.unsent",
     "Unsent": "cronq.messages.unsent",
     "BatchTask": "cronq.tasks.batch_task",
     "Context": "cronq.tasks.context",

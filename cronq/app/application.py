@@ -219,7 +219,9 @@ class App:
         from cronq.transports.abilities.shared_transactions import SharedTransactions
 
         messages = [message for one in calls for message in self.writer.written(one)]
-        demanded(self.transport, SharedTransactions).enqueue_in(connection, messages)
+        shared = demanded(self.transport, SharedTransactions)
+        if self.enqueuer.admits(messages):
+            shared.enqueue_in(connection, messages)
         return self.enqueuer.refs.of(messages)
 
     def outbox(self) -> Opening:

@@ -10,6 +10,7 @@ from cronq.errors import StateDirError, SyncError, TransportError
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.messages.outbox import hold
+from cronq.messages.unsent import QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cronq.tasks.options import Delivery
     from cronq.tasks.ref import Ref
     from cronq.tasks.task import Pairs, Task
+    from cronq.transports.admission import Admission
     from cronq.transports.installation import Installation
     from cronq.transports.sync import SyncTransport
 
@@ -51,6 +53,9 @@ class Enqueuer:
 
     async def post_async(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
         """As `post`; an event loop goes on while the queue is waited for."""
+        admission = self._installation.admission
+        if admission is not None and not await self.thread.run(lambda: self._admits(admission, messages)):
+            return self.refs.of(messages)
         outbox = None if immediately else hold(messages, self.send)
         refs = self.refs.of(messages, outbox)
         if outbox is None:
@@ -58,12 +63,36 @@ class Enqueuer:
         return refs
 
     def post(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
-        """Put messages into the open outbox, or send them if there is none."""
+        """Put messages into the open outbox, or send them if there is none.
+
+        Limits of the configuration refuse them here, where the caller can still do something else: raises QueueFull.
+        """
+        admission = self._installation.admission
+        if admission is not None and not self._admits(admission, messages):
+            return self.refs.of(messages)
         outbox = None if immediately else hold(messages, self.send)
         refs = self.refs.of(messages, outbox)
         if outbox is None:
             self.send(messages)
         return refs
+
+    def admits(self, messages: Sequence[Message]) -> bool:
+        """Tell whether messages may be put into their queues. False: not, and a hook of the project has taken them.
+
+        Raises QueueFull when none has.
+        """
+        admission = self._installation.admission
+        return admission is None or self._admits(admission, messages)
+
+    def _admits(self, admission: Admission, messages: Sequence[Message]) -> bool:
+        try:
+            admission.admit(messages)
+        except QueueFull as error:
+            from cronq.app.last_resort import hand_over
+
+            hand_over(error, self._on_unsent)
+            return False
+        return True
 
     def send(self, messages: list[Message]) -> None:
         """Put messages into their queues now, in one transaction, and wake idle consumers.
@@ -78,9 +107,9 @@ class Enqueuer:
         except SyncError:  # they are there, for all to see
             raise
         except (TransportError, StateDirError) as error:
-            from cronq.app.last_resort import hand_over
+            from cronq.app.last_resort import hand_over, unsent
 
-            hand_over(messages, error, self._on_unsent)
+            hand_over(unsent(messages, error), self._on_unsent)
             return
         if absorbed:
             self.refs.learn(absorbed)

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from cronq.messages.message import Message
 
 
-def hand_over(messages: Sequence[Message], cause: CronqError, hooks: Sequence[OnUnsent]) -> None:
-    """Give messages to the first hook that takes them. Raises Unsent when none does."""
-    error = _unsent(messages, cause)
+def hand_over(error: Unsent, hooks: Sequence[OnUnsent]) -> None:
+    """Give messages to the first hook that takes them. Raises the error when none does."""
     is_taken = any(_takes(hook, error) for hook in hooks)
-    emit("unsent", error=error, messages=messages, is_taken=is_taken)
+    emit("unsent", error=error, messages=error.messages, is_taken=is_taken)
     if not is_taken:
-        raise error from cause
+        raise error
 
 
-def _unsent(messages: Sequence[Message], cause: CronqError) -> Unsent:
+def unsent(messages: Sequence[Message], cause: CronqError) -> Unsent:
+    """Return what is raised for messages that the store has not taken, and for which reason."""
     tasks = ", ".join(sorted({message.task for message in messages}))
     text = f"{cause}; not enqueued: {len(messages)} of {tasks}"
     error = Unsent(text, messages, pressure=isinstance(cause, TransportError) and cause.pressure)

@@ -45,6 +45,7 @@ PRESET = Table(
         "isolated": switch(),
         "memory_mb": whole(*MEGABYTES, 256),
         "paused": switch(),
+        "max_waiting": or_word(*OFF, whole(1, MANY, 10_000)),
     }
 )
 
@@ -125,6 +126,7 @@ MAIN = Table(
         "durability": choice(("full", "normal")),
         "state_dir": path(),
         "queue_prefix": text(kinds.is_prefix, "up to 40 letters, digits, _ . : -", '"shop:"'),
+        "store_max_mb": or_word(*OFF, whole(1, 1_048_576, 500)),
         "python": absolute_path("/home/ada/virtualenv/shop/3.11/bin/python"),
         "spawn": choice(("exec", "fork")),
         "interval": or_word(AUTO, AUTO, duration("1s", "1d", "5m")),

@@ -85,6 +85,7 @@ class Queue(NamedTuple):
     memory_mb: int | None = None
     rate: str | None = None
     paused: bool = False
+    max_waiting: int | None = None
 
 
 class Inline(NamedTuple):
@@ -117,6 +118,7 @@ class Settings(NamedTuple):
     transport: str = "sqlite:///queue.db"
     durability: Durability = "full"
     queue_prefix: str = ""
+    store_max_mb: int | None = None
     python: str | None = None
     spawn: Spawn = "exec"
     interval_s: float | Literal["auto"] = AUTO

@@ -32,6 +32,7 @@ BODY = """\
 #durability = {top[durability]}  # "normal" is faster, a power cut may lose the last second
 #state_dir = {top[state_dir]}  # queue, locks and logs; never below a document root
 #queue_prefix = {top[queue_prefix]}  # tells apart installations that share one server
+#store_max_mb = {top[store_max_mb]}  # enqueues beyond such a size are refused, before the quota is full: 500
 # python = "/home/ada/venv/bin/python"  # starts the consumers; default: the one that runs cronq
 #spawn = {top[spawn]}  # "fork": consumers started together share one import of the project
 #interval = {top[interval]}  # time between ticks; "auto" measures it
@@ -72,6 +73,7 @@ BODY = """\
 # rate = "10/m"  # no more are taken from the queue: s, m, h, d, or "100/15m"
 # isolated = true  # each message in a process of its own; never in a web request
 # memory_mb = 256  # ... with so much memory at most
+# max_waiting = 10000  # an enqueue beyond it is refused
 # paused = true  # nothing is taken from it; see also `cronq queues pause`
 
 # [presets.slow]

@@ -21,3 +21,7 @@ class Unsent(TransportError):
     def __init__(self, text: str, messages: Sequence[Message] = (), *, pressure: bool = False) -> None:
         super().__init__(text, pressure=pressure)
         self.messages: tuple[Message, ...] = tuple(messages)
+
+
+class QueueFull(Unsent):
+    """A limit of the configuration refused messages: `max_waiting` of their queue, or `store_max_mb`."""

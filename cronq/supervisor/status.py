@@ -60,7 +60,7 @@ class GroupStatus(NamedTuple):
 class QueueStatus(NamedTuple):
     """One queue. `oldest_s` is the age of the oldest ready message, `seen_s` that of the alive mark.
 
-    `more` names the numbers that are larger than they say.
+    `more` names the numbers that are larger than they say. `max_waiting`: how many may wait.
     """
 
     name: str
@@ -74,6 +74,7 @@ class QueueStatus(NamedTuple):
     seen_s: float | None
     served_by: tuple[str, ...]
     more: tuple[str, ...] = ()
+    max_waiting: int | None = None
 
 
 class Status(NamedTuple):
@@ -210,4 +211,5 @@ def _queue(counts: QueueCounts, settings: Settings, state: StateDir, now: float)
         seen_s=marks.age_s(state.alive(counts.queue), now),
         served_by=tuple(group.name for group in settings.groups if counts.queue in group.queues),
         more=counts.more,
+        max_waiting=settings.queue(counts.queue).max_waiting,
     )

@@ -89,8 +89,12 @@ def _again(groups: list[GroupStatus]) -> str:
 def _of_queue(queue: QueueStatus, status: Status) -> Iterator[Trouble]:
     """Paused queues and stopped consumers are somebody's will, not a trouble.
 
-    A backlog is not mailed: on a busy site it comes and goes, and nothing is broken.
+    A backlog is not mailed, nor that it is as long as it may be: on a busy site it comes and goes.
     """
+    waiting = queue.ready + queue.delayed + queue.blocked
+    if queue.max_waiting is not None and waiting >= queue.max_waiting:
+        more = f": {waiting} wait in it, {queue.max_waiting} may (max_waiting)"
+        yield Trouble(f"full {queue.name}", f"queue {queue.name}: is full, enqueues are refused", more, is_mailed=False)
     if queue.oldest_s is None or queue.oldest_s <= OLD_S or queue.is_paused or status.held_until is not None:
         return
     what = f"queue {queue.name}: its oldest message has waited for"

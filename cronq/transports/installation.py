@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.config.settings import Settings
+    from cronq.transports.admission import Admission
     from cronq.transports.base import Transport
 
 
@@ -33,6 +34,16 @@ class Installation:
             self.state.prepare()
         return make_transport(self.settings, self.clock)
 
+    @cached_property
+    def admission(self) -> Admission | None:
+        """Who refuses messages beyond the limits of the configuration; None where it has none."""
+        settings = self.settings
+        if settings.store_max_mb is None and all(queue.max_waiting is None for queue in settings.queues.values()):
+            return None
+        from cronq.transports.admission import Admission
+
+        return Admission(settings, lambda: self.transport, self.clock)
+
     @property
     def is_alone(self) -> bool:
         """Whether no other process can see these queues."""
@@ -43,6 +54,7 @@ class Installation:
         """Have another configuration, clock and transport for a while, and the state directory that goes with them."""
         before = dict(self.__dict__)  # without a transport when none has been opened yet
         self.settings, self.clock, self.transport = settings, clock, transport
+        self.__dict__.pop("admission", None)
         self.state = StateDir(settings.state_dir)
         try:
             yield

@@ -159,6 +159,12 @@ class Prefixed(Transport):
     def asked_to_stop(self, holder: str) -> list[str]:
         return self.inner.asked_to_stop(self._prefix + holder)
 
+    def waiting(self, queue: str, at_most: int) -> int:
+        return self.inner.waiting(self._prefix + queue, at_most)
+
+    def stored_bytes(self) -> int:
+        return self.inner.stored_bytes()
+
     def flush(self, queue: str) -> int:
         return self.inner.flush(self._prefix + queue)
 

@@ -83,6 +83,13 @@ def test_a_message_that_waits_for_long_is_one() -> None:
     assert [len(troubles(with_queue(ready=1, oldest_s=age))) for age in (900.0, 901.0)] == [0, 1]
 
 
+def test_a_queue_as_full_as_it_may_be_is_one() -> None:
+    assert troubles(with_queue(ready=2, delayed=3, max_waiting=6)) == ()
+    assert troubles(with_queue(ready=2, delayed=3, blocked=1, max_waiting=6)) == (
+        "queue high: is full, enqueues are refused: 6 wait in it, 6 may (max_waiting)",
+    )
+
+
 def test_a_queue_that_nobody_serves_is_said_to_be() -> None:
     assert "no group of [[consumers]]" in troubles(with_queue(ready=1, oldest_s=1000.0, served_by=()))[0]
 

@@ -21,6 +21,12 @@ class Upkeep(Protocol):
         Numbers that are too large are cut off (`more` names them), and results (`done`) may be left out.
         """
 
+    def waiting(self, queue: str, at_most: int) -> int:
+        """Count what waits in a queue, delayed and blocked messages as well, stopping at `at_most`."""
+
+    def stored_bytes(self) -> int:
+        """Return how much room everything takes where it is kept, without what is free for new messages; 0: none."""
+
     def pause(self, queue: str, paused: bool) -> None:
         """Let nothing be reserved from a queue, or let it again."""
 

@@ -167,6 +167,14 @@ class MemoryTransport(Transport):
             held = self._tables.held_by(holder)
         return [row.message.id for row in held if row.message.stop]
 
+    def waiting(self, queue: str, at_most: int) -> int:
+        with self._guard:
+            found = self._tables.where(lambda row: row.state in WAITING and row.message.queue == queue)
+        return min(at_most, len(found))
+
+    def stored_bytes(self) -> int:
+        return 0
+
     def flush(self, queue: str) -> int:
         return self._delete(lambda row: row.state is not State.RESERVED and row.message.queue == queue)
 

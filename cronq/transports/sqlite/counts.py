@@ -53,6 +53,23 @@ def glance(connection: sqlite3.Connection, now: float) -> list[QueueCounts]:
     return [counts for _, counts in sorted(found.items())]
 
 
+def waiting(connection: sqlite3.Connection, queue: str, at_most: int) -> int:
+    """Count the messages of a queue that wait for anything, stopping at `at_most`."""
+    found = 0
+    for statement in sql.WAITING:
+        if found < at_most:
+            found += connection.execute(statement, (queue, at_most - found)).fetchone()[0]
+    return found
+
+
+def stored_bytes(connection: sqlite3.Connection) -> int:
+    """Return the size of the pages in use: those that are free take new messages, and no room of the disk."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
 def _queues(connection: sqlite3.Connection) -> set[str]:
     """Return the queues with ready or delayed messages, jumping from one to the next."""
     found = set()

@@ -176,6 +176,11 @@ HELD_BY = f"SELECT {MESSAGE} FROM messages WHERE state = 'reserved' AND holder =
 DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'ready' AND queue = ? LIMIT ?)"
 DEPTH_DUE = """
 SELECT count(*) FROM (SELECT 1 FROM messages WHERE state = 'delayed' AND queue = ? AND available_at <= ? LIMIT ?)"""
+WAITING = (
+    DEPTH,
+    DEPTH.replace("'ready'", "'delayed'"),
+    f"SELECT count(*) FROM (SELECT 1 FROM messages WHERE {BLOCKED} AND queue = ? LIMIT ?)",  # noqa: S608
+)
 NEXT_AT = "SELECT min(available_at) FROM messages WHERE state = 'delayed' AND queue = ?"
 
 COUNT_READY = "SELECT queue, count(*), min(id) FROM messages WHERE state = 'ready' GROUP BY queue"

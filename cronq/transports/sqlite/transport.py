@@ -132,6 +132,18 @@ class SqliteTransport(Transport):
         with self._connections.read() as connection:
             return glance(connection, self._clock.now())
 
+    def waiting(self, queue: str, at_most: int) -> int:
+        from cronq.transports.sqlite.counts import waiting
+
+        with self._connections.read() as connection:
+            return waiting(connection, queue, at_most)
+
+    def stored_bytes(self) -> int:
+        from cronq.transports.sqlite.counts import stored_bytes
+
+        with self._connections.read() as connection:
+            return stored_bytes(connection)
+
     def find(self, message_id: str) -> Record | None:
         key = key_of(message_id)
         with self._connections.read() as connection:

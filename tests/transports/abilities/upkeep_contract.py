@@ -18,6 +18,16 @@ class UpkeepContract(Contract):
         assert high.oldest_at is not None
         assert low.oldest_at is None
 
+    def test_whatever_waits_in_a_queue_is_counted_up_to_a_limit(self, transport, clock):
+        gathering = message(gather=5, available_at=clock.now() + 9)
+        transport.enqueue([message(), message(available_at=clock.now() + 9), message("low"), gathering])
+        blocked = [message(running_key="one", max_running=1), message(running_key="one", max_running=1)]
+        transport.enqueue(blocked)
+        self.reserve(transport, limit=2)
+        assert transport.waiting("high", 10) == 3
+        assert [transport.waiting("high", most) for most in (0, 1, 2, 3)] == [0, 1, 2, 3]
+        assert transport.waiting("none", 10) == 0
+
     def test_a_paused_queue_gives_nothing_until_it_is_resumed(self, transport):
         transport.enqueue([message()])
         transport.pause("high", True)
