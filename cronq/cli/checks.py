@@ -32,7 +32,7 @@ PYTHON_PATIENCE_S = 30.0
 
 def environment(settings: Settings) -> Iterator[Finding]:
     """Return what is found around a valid configuration, one check after the other, whatever each of them finds."""
-    for check in (_state_dir, project, _python, _transport, _crontab):
+    for check in (_state_dir, project, _python, _transport, _crontab, _troubles):
         try:
             yield from check(settings)
         except CronqError as error:
@@ -126,6 +126,18 @@ def _crontab(settings: Settings) -> Iterator[Finding]:
     vague = [str(job.number) for job in all_jobs if job.config is None]
     also = f" (line {', '.join(vague)} calls cronq without --config)" if vague else ""
     yield Warned(f"crontab: no line ticks {settings.path}{also}: `cronq crontab install` adds it")
+
+
+def _troubles(settings: Settings) -> Iterator[Finding]:
+    """Say what is known of the time before this: what `cronq status` tells, save what was tried here just now."""
+    from cronq.supervisor.status import look
+    from cronq.supervisor.troubles import BROKEN_IMPORT, NEVER_TICKED, troubles
+
+    app = bare_app(settings)
+    for trouble in troubles(look(settings, app.state, app.transport, app.clock)):
+        if trouble.key not in {BROKEN_IMPORT, NEVER_TICKED}:
+            yield Warned(trouble.text)
+    app.transport.close()
 
 
 def _wrong_jobs(ours: Sequence[Job], config: str) -> Iterator[Finding]:

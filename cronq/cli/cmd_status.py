@@ -69,9 +69,13 @@ def _look(app: App) -> Status:
     from cronq.cli.database import is_used
 
     try:
+        app.state.refuse()
         return look(app.settings, app.state, app.transport if is_used(app.settings) else None, app.clock)
     except (StateDirError, TransportError) as error:
-        return look(app.settings, app.state, None, app.clock)._replace(queues=(), unreadable=str(error))
+        try:
+            return look(app.settings, app.state, None, app.clock)._replace(queues=(), unreadable=str(error))
+        except OSError:  # not for us to look at, which is the very trouble
+            raise error from None
 
 
 def _answer(status: Status, found: tuple[Trouble, ...]) -> Answer:

@@ -58,7 +58,7 @@ def _tick_and_consume(settings: Settings, config: str | None) -> int:
     from cronq.runtime.assignment import assignment
     from cronq.runtime.consumer_process import consume
 
-    plan, code = attempt(make_supervisor(settings, _as_started), config)
+    plan, code = attempt(make_supervisor(settings, _as_started), config, notes_starts=False)
     started = [*plan.start, *plan.succeed] if plan else []
     return consume(settings, assignment(settings, started[0])) if started else code
 

@@ -13,9 +13,9 @@ from cronq.host.own_file import read_own, write_own
 from cronq.host.state_dir import read_text
 from cronq.supervisor import bulletin as bulletins
 from cronq.supervisor.bulletin import Trouble, bulletin, tick_failed
-from cronq.supervisor.status import look
+from cronq.supervisor.status import look, rooms_of
 from cronq.supervisor.tick import is_pressure
-from cronq.supervisor.troubles import troubles
+from cronq.supervisor.troubles import of_rooms, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +43,14 @@ def refused(place: str, error: CronqError, now: float) -> int:
 
 
 def failed(supervisor: Supervisor, error: CronqError | OSError | MemoryError) -> int:
-    """Tell that a tick failed, unless that was told. That the host had no room for one is not worth a mail."""
+    """Tell that a tick failed, unless that was told. That the host was busy is not worth a mail, but a full disk is."""
     if is_pressure(error):
-        return 0
-    failure = tick_failed(complaint(error) if isinstance(error, CronqError) else escaped(str(error)))
-    standing = _standing(supervisor)
-    others = [Trouble(key, one.what) for key, one in standing.items() if key != failure.key]  # nobody looked for them
-    return _tell(supervisor, standing, [*others, failure])
+        found = list(of_rooms(rooms_of(supervisor.state)))
+    else:
+        found = [tick_failed(complaint(error) if isinstance(error, CronqError) else escaped(str(error)))]
+    standing, keys = _standing(supervisor), {one.key for one in found}
+    others = [Trouble(key, one.what) for key, one in standing.items() if key not in keys]  # nobody looked for them
+    return _tell(supervisor, standing, [*others, *found])
 
 
 def ticked(supervisor: Supervisor, outside: str, happened: Sequence[Mapping[str, object]]) -> int:

@@ -19,6 +19,7 @@ from cronq.transports.schemes import make_transport
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from cronq.config.settings import Settings
     from cronq.supervisor.plan import Plan
@@ -44,9 +45,12 @@ def for_cron(config: str | None, work: Callable[[Settings], int]) -> int:
         return refused(_place_outside(config), error, SystemClock().now())
 
 
-def attempt(supervisor: Supervisor, config: str | None) -> tuple[Plan | None, int]:
-    """Tick, and return what was done, if anything was, with the exit code for cron."""
-    heard = _Hearing()
+def attempt(supervisor: Supervisor, config: str | None, notes_starts: bool = True) -> tuple[Plan | None, int]:
+    """Tick, and return what was done, if anything was, with the exit code for cron.
+
+    `notes_starts`: what is started are processes, of which it is remembered whether they came.
+    """
+    heard, began = _Hearing(), supervisor.clock.monotonic()
     events.listeners.append(heard)
     try:
         plan = tick(supervisor)
@@ -56,6 +60,8 @@ def attempt(supervisor: Supervisor, config: str | None) -> tuple[Plan | None, in
         if is_pressure(error):
             events.emit("pressure", what=f"a whole tick ({error})")
         return None, failed(supervisor, error)
+    if notes_starts and (heard.started or heard.refused):
+        _note_starts(supervisor, began, heard)
     outside = _place_outside(config)
     if plan is None or not (heard.is_worth_a_look or heard.happened or _is_look_due(supervisor, outside)):
         return plan, 0
@@ -67,17 +73,37 @@ def attempt(supervisor: Supervisor, config: str | None) -> tuple[Plan | None, in
 class _Hearing:
     """What is heard of a tick that may be for the person whom cron mails.
 
-    `happened` is what comes once and never stands, as the facts of an event.
+    `happened` is what comes once and never stands, as the facts of an event. `started` and `refused` are the groups for
+    which the host had room for a consumer, or had not.
     """
 
     def __init__(self) -> None:
         self.is_worth_a_look = False
         self.happened: list[Mapping[str, object]] = []
+        self.started: set[str] = set()
+        self.refused: set[str] = set()
 
-    def __call__(self, name: str, facts: Mapping[str, object]) -> None:
+    def __call__(self, name: str, facts: Mapping[str, Any]) -> None:
         self.is_worth_a_look = self.is_worth_a_look or name in _WORTH_A_LOOK
         if name == "schedule_stopped":
             self.happened.append(facts)
+        elif name == "spawned":
+            self.started.add(str(facts["target"]))
+        elif name == "pressure":
+            self.refused.update(map(str, facts.get("targets", ())))
+
+
+def _note_starts(supervisor: Supervisor, began: float, heard: _Hearing) -> None:
+    """Remember what was started, save successors: who comes in their place is there already."""
+    from cronq.supervisor import starts
+
+    groups = {group.name for group in supervisor.settings.groups}
+    try:
+        is_vain = starts.note(supervisor.state, began, heard.started & groups, heard.refused & groups)
+        heard.is_worth_a_look = heard.is_worth_a_look or is_vain
+    except OSError as error:
+        if not is_pressure(error):
+            raise
 
 
 def _is_look_due(supervisor: Supervisor, outside: str) -> bool:

@@ -29,6 +29,7 @@ class StateDir:
         self.path = path
         self.run: str = f"{path}/run"
         self.tick_lock: str = f"{path}/run/tick.lock"
+        self.starts: str = f"{path}/run/starts"
         self.ticks: str = f"{path}/ticks"
         self.interval: str = f"{path}/interval"
         self.stop: str = f"{path}/stop"
@@ -78,6 +79,7 @@ class StateDir:
             if _make_directory(self.path):
                 _keep_name(self.path)
             self._refuse_others()
+            self._close_to_others()
             for name in _SUBDIRECTORIES:
                 _make_directory(f"{self.path}/{name}")
                 _refuse_planted(f"{self.path}/{name}")
@@ -86,6 +88,13 @@ class StateDir:
                 f"{error.filename or self.path}: {error.strerror}: the state directory must be writable for "
                 f"{own_name()}; set state_dir in cronq.toml to a directory of yours"
             ) from error
+
+    def refuse(self) -> None:
+        """Raise StateDirError for a place that `prepare` would refuse, and change nothing."""
+        if os.path.lexists(self.path):
+            self._refuse_others()
+        else:
+            self._refuse_open_places()
 
     def _refuse_others(self) -> None:
         self._refuse_open_places()
@@ -104,7 +113,9 @@ class StateDir:
                 f"{self.path}: mode {stat.S_IMODE(found.st_mode):04o} lets others write, and whoever writes there "
                 f"runs tasks as you: chmod 700 {self.path}"
             )
-        if found.st_mode & 0o055:
+
+    def _close_to_others(self) -> None:
+        if HAS_OWNERS and os.lstat(self.path).st_mode & 0o055:
             os.chmod(self.path, 0o700)
 
     def _refuse_open_places(self) -> None:

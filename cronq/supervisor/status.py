@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from cronq.host import marks
+from cronq.host.room import rooms
 from cronq.host.state_dir import read_text
 from cronq.namedtuple import NamedTuple
-from cronq.supervisor import backoff, interval, slots
+from cronq.supervisor import backoff, interval, slots, starts
 from cronq.supervisor.bulletin import TICK, from_text
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
+from cronq.supervisor.starts import Starts, unseen
 from cronq.supervisor.tick import paused_until
 from cronq.supervisor.worker_status import worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from cronq.clock import Clock
     from cronq.config.settings import Group, Settings
+    from cronq.host.room import Room
     from cronq.host.state_dir import StateDir
     from cronq.messages.message import QueueCounts
-    from cronq.supervisor.backoff import Backoff
     from cronq.supervisor.interval import Planned
     from cronq.supervisor.slots import Seen, SlotNote
     from cronq.supervisor.worker_status import Worker
@@ -45,7 +47,10 @@ class Cron(NamedTuple):
 
 
 class GroupStatus(NamedTuple):
-    """One group. `broken`: why its last consumer could not work. `next_start_s`: the rest of a back-off."""
+    """One group. `broken`: why its last consumer could not work. `next_start_s`: the rest of a back-off.
+
+    `unseen`: how many starts in a row brought nobody. `refused`: at how many in a row the host had no room.
+    """
 
     name: str
     queues: tuple[str, ...]
@@ -55,6 +60,8 @@ class GroupStatus(NamedTuple):
     broken: str | None
     young_deaths: int
     next_start_s: float | None
+    unseen: int = 0
+    refused: int = 0
 
 
 class QueueStatus(NamedTuple):
@@ -80,7 +87,8 @@ class QueueStatus(NamedTuple):
 class Status(NamedTuple):
     """One look at everything. `others` are consumers outside the groups: started by hand, or web processes.
 
-    `refused` says of schedules why they never run, or no longer; `unreadable` why there are no queues here.
+    `refused` says of schedules why they never run, or no longer; `unreadable` why there are no queues here. `rooms`
+    bound what may still be written in the state directory.
     """
 
     at: float
@@ -92,6 +100,7 @@ class Status(NamedTuple):
     queues: tuple[QueueStatus, ...]
     refused: tuple[str, ...] = ()
     unreadable: str | None = None
+    rooms: tuple[Room, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -115,19 +124,36 @@ def look(settings: Settings, state: StateDir, transport: Transport | None, clock
     held_until = paused_until(state)
     names = {group.name for group in settings.groups}
     workers = [(one.group, worker(one, clock, held_at)) for one in seen if one.is_live]
+    facts = _Facts(state, clock.monotonic(), seen, workers, starts.read(state))
     return Status(
         at=now,
         config=settings.path,
         cron=_cron(settings, state, now),
         held_until=held_until if held_until > now else None,
-        groups=tuple(
-            _group(group, seen, workers, backoff.read(state.backoff(group.name)), clock.monotonic())
-            for group in settings.groups
-        ),
+        groups=tuple(_group(group, facts) for group in settings.groups),
         others=tuple(one for name, one in workers if name not in names),
         queues=tuple(_queue(one, settings, state, now) for one in _all_queues(settings, counts)),
         refused=tuple(one.trouble for one in schedules if one.trouble is not None),
+        rooms=rooms_of(state),
     )
+
+
+class _Facts(NamedTuple):
+    """What is known of all groups alike. `workers` have the names of their groups before them."""
+
+    state: StateDir
+    monotonic: float
+    seen: Sequence[Seen]
+    workers: Sequence[tuple[str, Worker]]
+    starts: Mapping[str, Starts]
+
+
+def rooms_of(state: StateDir) -> tuple[Room, ...]:
+    """Return what bounds how much may still be written in the state directory."""
+    try:
+        return tuple(rooms(state.path))
+    except FileNotFoundError:  # there is nothing yet
+        return ()
 
 
 def _nothing(holder: str, position: int) -> None:
@@ -159,18 +185,20 @@ def _complaint(state: StateDir) -> str | None:
     return None if failure is None else failure.what
 
 
-def _group(
-    group: Group, seen: Sequence[Seen], workers: Sequence[tuple[str, Worker]], delay: Backoff, monotonic: float
-) -> GroupStatus:
+def _group(group: Group, facts: _Facts) -> GroupStatus:
+    monotonic, slots_of_it = facts.monotonic, [one for one in facts.seen if one.group == group.name]
+    delay, known = backoff.read(facts.state.backoff(group.name)), facts.starts.get(group.name, Starts())
     return GroupStatus(
         name=group.name,
         queues=group.queues,
         min=group.autoscale.min,
         max=group.autoscale.max,
-        live=tuple(one for name, one in workers if name == group.name),
-        broken=_broken(group.name, seen),
+        live=tuple(one for name, one in facts.workers if name == group.name),
+        broken=_broken(group.name, facts.seen),
         young_deaths=delay.deaths,
         next_start_s=delay.until - monotonic if delay.holds(monotonic) else None,
+        unseen=unseen(known, slots_of_it, monotonic),
+        refused=known.refused,
     )
 
 

@@ -140,7 +140,7 @@ def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
     for some in together:
         command = consume_command(supervisor.settings, supervisor.state, some, supervisor.environ)
         if not supervisor.start(command):
-            emit("pressure", what="another process")
+            emit("pressure", what="another process", targets=some)
             return
         for target in some:
             emit("spawned", target=target)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from cronq.config.durations import format_duration
 from cronq.supervisor.bulletin import Trouble, tick_failed
+from cronq.supervisor.starts import MANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from cronq.host.room import Room
     from cronq.supervisor.status import GroupStatus, QueueStatus, Status
 
 MISSED_TICKS = 3
 OLD_S = 15 * 60.0
-MANY_DEATHS = 3  # in a row; one alone may have been anything
+BROKEN_IMPORT, NEVER_TICKED = "broken", "never ticked"
+"""Keys of troubles that `cronq check` looks for itself."""
 
 
 def troubles(status: Status) -> tuple[Trouble, ...]:
@@ -21,6 +24,7 @@ def troubles(status: Status) -> tuple[Trouble, ...]:
     return (
         *_of_cron(status),
         *_of_queues(status),
+        *of_rooms(status.rooms),
         *_of_groups(status),
         *(Trouble(f"schedule {text}", text) for text in status.refused),
         *(one for queue in status.queues for one in _of_queue(queue, status)),
@@ -47,7 +51,7 @@ def _of_cron(status: Status) -> Iterator[Trouble]:
         yield Trouble("cron", "cron seems dead", more, is_mailed=False)
     elif cron.last_tick_s is None and status.waiting:
         more = f", and {_waits(status.waiting)}: `cronq crontab install` sets it up"
-        yield Trouble("cron", "cron has never ticked", more, is_mailed=False)
+        yield Trouble(NEVER_TICKED, "cron has never ticked", more, is_mailed=False)
     if cron.complaint is not None:
         failure = tick_failed(cron.complaint)
         yield failure._replace(what=f"the tick fails: {failure.what}")
@@ -58,6 +62,16 @@ def _of_queues(status: Status) -> Iterator[Trouble]:
         yield Trouble("queues", f"the queues cannot be looked at: {status.unreadable}")
 
 
+def of_rooms(rooms: Sequence[Room]) -> Iterator[Trouble]:
+    """Return what is wrong with the room that is left: told before there is none, when nothing could be noted."""
+    for room in rooms:
+        if room.is_little:
+            left = [f"{room.mb:.0f} MB"] if room.mb is not None else []
+            left += [f"{room.files} files"] if room.files is not None else []
+            more = f": {' and '.join(left)} left; free some space, or messages can neither be taken in nor finished"
+            yield Trouble(f"room {room.what}", f"{room.what} that the queue lies on is nearly full", more)
+
+
 def _of_groups(status: Status) -> Iterator[Trouble]:
     """One app is imported by all groups: what breaks it is one trouble, whoever meets it first."""
     broken: dict[str, list[GroupStatus]] = {}
@@ -66,14 +80,37 @@ def _of_groups(status: Status) -> Iterator[Trouble]:
             broken.setdefault(group.broken, []).append(group)
         elif group.next_start_s is not None:
             yield _backing_off(group)
+        elif not group.live and group.refused >= MANY:
+            yield _without_room(group)
+        elif not group.live and group.unseen >= MANY:
+            yield _vanishing(group)
     for reason, groups in broken.items():
-        yield Trouble("broken", f"{_named(groups)} broken: {reason}", _again(groups))
+        yield Trouble(BROKEN_IMPORT, f"{_named(groups)} broken: {reason}", _again(groups))
 
 
 def _backing_off(group: GroupStatus) -> Trouble:
-    more = f", {group.young_deaths} in a row; log/output.log in the state directory may say why{_again([group])}"
+    more = (
+        f", {group.young_deaths} in a row; log/output.log in the state directory may say why; if it does not, your "
+        f"host ends what a cron job leaves behind: let cron call `cronq tick --wait`{_again([group])}"
+    )
     what = f"group {group.name} backs off: its consumers died as soon as they had started"
-    return Trouble(f"young {group.name}", what, more, is_mailed=group.young_deaths >= MANY_DEATHS)
+    return Trouble(f"young {group.name}", what, more, is_mailed=group.young_deaths >= MANY)
+
+
+def _without_room(group: GroupStatus) -> Trouble:
+    more = (
+        f", the last {group.refused} times in a row: let cron call `cronq tick --run`, which starts none and consumes "
+        f"itself, or ask your host how many processes you may have"
+    )
+    return Trouble(f"refused {group.name}", f"group {group.name}: the host has no room for a consumer's process", more)
+
+
+def _vanishing(group: GroupStatus) -> Trouble:
+    more = (
+        f", {group.unseen} in a row: log/output.log in the state directory may say why; if it does not, your host ends "
+        f"what a cron job leaves behind: let cron call `cronq tick --wait`"
+    )
+    return Trouble(f"vanished {group.name}", f"group {group.name}: consumers were gone before they could begin", more)
 
 
 def _named(groups: list[GroupStatus]) -> str:

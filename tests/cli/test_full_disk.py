@@ -25,10 +25,10 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def disk(shop: Shell) -> Iterator[Path]:
-    """A disk of 1 MB, on which the state directory of the shop lies."""
+    """A disk of 64 MB, on which the state directory of the shop lies."""
     small = shop.home / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(small)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(small)], check=False)
     if mounted.returncode:
         pytest.skip("this root may not mount anything")
     shop.config.write_text('state_dir = "small/state"\n' + shop.config.read_text() + 'time_limit = "1h"\n')
@@ -69,7 +69,7 @@ def test_a_full_disk_keeps_nobody_from_holding_consumers_back(shop: Shell, disk:
         shop.says("stop")
     fill(disk)
     assert "nothing is started until" in shop.says("stop", "--for", "1h")
-    assert shop.says("tick") == ""
+    shop.run("tick")  # which may tell of the disk
     assert not shop.live()
     assert "the hold is over" in shop.says("stop", "--for", "0")
     (disk / "fill").unlink()
@@ -84,3 +84,28 @@ def test_a_tick_remembers_what_it_told_on_a_full_disk(shop: Shell, disk: Path) -
     (disk / "state" / "queue.db").write_bytes(b"garbage " * 200)
     assert "is not an SQLite database" in shop.says("tick", code=1)
     assert shop.says("tick") == ""
+
+
+def test_a_disk_that_is_nearly_full_is_told_once_and_once_that_it_is_not(shop: Shell, disk: Path) -> None:
+    shop.says("stop", "--for", "1h")
+    (disk / "fill").write_bytes(bytes(40 * 1048576))
+    assert "the disk that the queue lies on is nearly full: " in shop.says("tick", code=1)
+    assert shop.says("tick") == ""
+    assert "nearly full" in shop.says("status", code=1)
+    assert "warning: the disk that the queue lies on is nearly full" in shop.says("check")
+    (disk / "fill").unlink()
+    assert "well again after " in shop.says("tick", code=1)
+    shop.says("status")
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["a consumer lives", "nobody lives"])
+def test_a_disk_that_fills_up_between_two_ticks_is_told_once(shop: Shell, disk: Path, lives: bool) -> None:
+    if not lives:
+        shop.says("stop", "--for", "1h")
+    shop.says("tick")
+    if lives:
+        consuming(shop)
+    fill(disk)
+    assert "nearly full: 0 MB" in shop.says("tick", code=1)
+    assert shop.says("tick") == ""
+    assert "nearly full: 0 MB" in shop.says("status", code=1)

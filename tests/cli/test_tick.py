@@ -395,3 +395,40 @@ def test_a_person_at_a_terminal_is_told_every_time_and_takes_no_news_from_cron(s
         os.close(master)
         os.close(terminal)
     assert "max_processes" in shop.says("tick", code=1)
+
+
+def test_consumers_that_nobody_ever_saw_are_told_of(shop: Shell) -> None:
+    """As on a host that ends what a cron job leaves behind, before it has taken its place."""
+    gone = shop.bin / "python"
+    gone.write_text("#!/bin/sh\nexit 0\n")
+    gone.chmod(0o755)
+    right = shop.config.read_text()
+    shop.config.write_text(f'python = "{gone}"\n' + right)
+    told = [shop.run("tick").stderr for _ in range(5) if long_ago(shop)]
+    assert [one.count("let cron call `cronq tick --wait`") for one in told] == [0, 0, 0, 1, 0]
+    assert "consumers were gone before they could begin" in shop.says("status", code=1)
+    shop.config.write_text(right)
+    shop.run("tick")
+    consumer(shop)
+    assert "well again after " in shop.says("tick", code=1)
+
+
+def long_ago(shop: Shell) -> bool:
+    """Let the last start lie a minute back."""
+    path = Path(shop.state.starts)
+    if path.exists():
+        boot, *lines = path.read_text().splitlines()
+        words = [line.split(" ") for line in lines]
+        aged = [" ".join([group, str(float(at) - 60), *rest]) for group, at, *rest in words]
+        path.write_text("\n".join([boot, *aged]) + "\n")
+    return True
+
+
+def test_what_run_leaves_to_others_is_not_missed(shop: Shell) -> None:
+    """It passes for all that the tick would have started, and consumes for the first of them."""
+    shop.config.write_text(shop.config.read_text() + OTHER)
+    running = shop.start("tick", "--run")
+    assert consumer(shop) == running.pid
+    assert not Path(shop.state.starts).exists()
+    running.terminate()
+    assert silent(running)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from cronq.host.room import Room
 from cronq.supervisor import troubles as all_troubles
 from cronq.supervisor.status import Cron, GroupStatus, QueueStatus, Status
 from cronq.supervisor.worker_status import Worker
@@ -98,3 +101,52 @@ def test_what_somebody_paused_or_stopped_may_wait() -> None:
     old = with_queue(ready=1, oldest_s=1000.0)
     paused = with_queue(ready=1, oldest_s=1000.0, is_paused=True)
     assert [troubles(one) for one in (paused, old._replace(held_until=50.0))] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"unseen": 2}, None),
+        ({"unseen": 3}, "let cron call `cronq tick --wait`"),
+        ({"refused": 2}, None),
+        ({"refused": 3}, "let cron call `cronq tick --run`"),
+        ({"young_deaths": 3, "next_start_s": 9.0}, "let cron call `cronq tick --wait`"),
+    ],
+)
+def test_what_a_host_does_to_consumers_is_told_when_it_did_so_thrice(facts: dict[str, Any], said: str | None) -> None:
+    found = troubles(with_group(live=(), **facts))
+    assert [said in text for text in found if said] == ([True] if said else [])
+    assert len(found) == (1 if said else 0)
+
+
+@pytest.mark.parametrize("facts", [{"unseen": 9}, {"refused": 9}])
+def test_a_consumer_that_lives_proves_that_the_host_lets_it(facts: dict[str, Any]) -> None:
+    assert troubles(with_group(**facts)) == ()
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (Room("the disk", 50.0, 200), None),
+        (Room("the disk", 49.9, 200), "the disk that the queue lies on is nearly full: 50 MB and 200 files left"),
+        (Room("the disk", 5000.0, 199), "5000 MB and 199 files left"),
+        (Room("your quota", None, 3), "your quota that the queue lies on is nearly full: 3 files left"),
+        (Room("your quota", 0.0, None), "0 MB left"),
+    ],
+)
+def test_little_room_is_told_before_there_is_none(room: Room, said: str | None) -> None:
+    found = troubles(FINE._replace(rooms=(room,)))
+    assert [said in text for text in found if said] == ([True] if said else [])
+
+
+def test_queues_that_cannot_be_looked_at_are_one_and_the_same_with_a_tick_that_failed_for_that() -> None:
+    unreadable = FINE._replace(unreadable="queue.db: is not a database")
+    assert troubles(unreadable) == ("the queues cannot be looked at: queue.db: is not a database",)
+    assert (
+        len(
+            troubles(
+                with_cron(complaint="queue.db: is not a database")._replace(unreadable="queue.db: is not a database")
+            )
+        )
+        == 1
+    )
