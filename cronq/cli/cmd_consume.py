@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.common import configured, duration, settings_of
 from cronq.cli.limit_options import limit_options
 from cronq.config.kinds import refuse_bad_queue_names
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 
 
 @configured("consume")
-@click.argument("targets", metavar="[GROUP]...", nargs=-1)
-@click.option("--queue", "queues", multiple=True, help="Serve this queue instead of a group; several in strict order.")
+@click.argument("targets", metavar="[GROUP]...", nargs=-1, shell_complete=completions.groups)
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    shell_complete=completions.queues,
+    help="Serve this queue instead of a group; several in strict order.",
+)
 @limit_options
 @click.option("--sleep", "sleep_s", type=duration, help="Look again after so long when nothing wakes it.")
 @click.option("--stop-when-empty", is_flag=True, help="Leave when nothing is ready.")

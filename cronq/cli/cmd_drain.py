@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronq import events
+from cronq.cli import completions
 from cronq.cli.common import configured, duration, known_queues, refuse_unknown, settings_of, whole_app_of
 from cronq.cli.text import count, say
 from cronq.host.process import HAS_CONSUMERS
@@ -31,7 +32,13 @@ ENDS_A_MESSAGE = frozenset({"finished", "released", "failed", "ended_once"})
 
 
 @configured("drain")
-@click.option("--queue", "queues", multiple=True, help="Only this queue; several in strict order.")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    shell_complete=completions.queues,
+    help="Only this queue; several in strict order.",
+)
 @click.option("--time-limit", "time_limit_s", type=duration, help="Leave after so long, such as 55 or 10m.")
 def command(context: click.Context, queues: tuple[str, ...], time_limit_s: float | None) -> int:
     """Run every message that is ready, in this process, and leave.

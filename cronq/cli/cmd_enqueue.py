@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.common import app_of, configured, duration, settings_of
 from cronq.cli.direct_enqueue import refuse_to_lose, sending
 from cronq.cli.task_call import call_arguments, call_of, task_named
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @configured("enqueue")
 @call_arguments
-@click.option("--queue", help="Another queue than the task's own.")
+@click.option("--queue", shell_complete=completions.queues, help="Another queue than the task's own.")
 @click.option("--delay", "delay_s", type=duration, default=0, help="Run it after so long at the earliest, such as 10m.")
 @click.option("--priority", type=int, default=0, help="Higher ones of the same queue come first; 0 is normal.")
 def command(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import duration
@@ -75,7 +76,7 @@ def _statistics(app: App, selection: Selection, now: float) -> Answer:
 
 
 @command.has("show")
-@click.argument("message_id", metavar="ID")
+@click.argument("message_id", metavar="ID", shell_complete=completions.failed_ids)
 @json_option
 def show(app: App, message_id: str, tell: Tell) -> None:
     """Show everything about one failed message: arguments, attempts, traceback.

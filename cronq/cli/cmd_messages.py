@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.message_lists import all_messages
@@ -67,8 +68,8 @@ def wanted_options(function: Body) -> Body:
 
 _WANTED = (
     click.option("--state", type=click.Choice([str(state) for state in State]), help="Only those in this state."),
-    click.option("--queue", help="Only those of this queue."),
-    click.option("--task", help="Only those of this task, by its whole name."),
+    click.option("--queue", shell_complete=completions.queues, help="Only those of this queue."),
+    click.option("--task", shell_complete=completions.tasks, help="Only those of this task, by its whole name."),
     click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="So many of each state."),
 )
 
@@ -94,7 +95,7 @@ def show_all(app: App, wanted: Wanted, with_args: bool, tell: Tell) -> None:
 
 
 @command.has("show")
-@click.argument("message_id", metavar="ID")
+@click.argument("message_id", metavar="ID", shell_complete=completions.message_ids)
 @click.option("--log", "with_log", is_flag=True, help="Also what the event log has of it, even when it is gone.")
 @json_option
 def show(app: App, message_id: str, with_log: bool, tell: Tell) -> None:
@@ -113,7 +114,7 @@ def show(app: App, message_id: str, with_log: bool, tell: Tell) -> None:
 
 
 @command.has("cancel")
-@ids_argument
+@ids_argument(completions.waiting_ids)
 def cancel(app: App, ids: tuple[str, ...]) -> int:
     """Remove messages that wait: ready, delayed or blocked.
 
@@ -140,7 +141,7 @@ def _why_left(record: Record) -> str:
 
 
 @command.has("stop")
-@ids_argument
+@ids_argument(completions.running_ids)
 def stop(app: App, ids: tuple[str, ...]) -> int:
     """End messages that are being run; they go to the failure queue.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import known_queues, refuse_unknown
@@ -45,7 +46,7 @@ def show_all(app: App, tell: Tell) -> None:
 
 
 @command.has("show")
-@click.argument("queue")
+@click.argument("queue", shell_complete=completions.queues)
 @json_option
 def show(app: App, queue: str, tell: Tell) -> None:
     """Show one queue, and the rules that the configuration has for it.
@@ -71,7 +72,7 @@ def setup(app: App) -> None:
 
 
 @command.has("flush")
-@click.argument("queue")
+@click.argument("queue", shell_complete=completions.queues)
 @click.option("--force", is_flag=True, help="Do it: there is no way back.")
 def flush(app: App, queue: str, force: bool) -> None:
     """Delete what is in QUEUE.
@@ -105,7 +106,7 @@ def _resume(app: App, queue: str) -> str:
     return f"is served again, {count(waiting, 'message')} ready"
 
 
-pauses: Pauses = Pauses(command, "QUEUE", example="low")
+pauses: Pauses = Pauses(command, "QUEUE", completions.queues, example="low")
 pauses.pause(_pause, "Let nothing be taken from QUEUE.")
 pauses.resume(_resume, "Let messages be taken from QUEUE again.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import refuse_unknown, settings_of, whole_app_of
@@ -64,7 +65,7 @@ def show_all(project: Registered, tell: Tell) -> int:
 
 
 @command.has("run")
-@click.argument("name")
+@click.argument("name", shell_complete=completions.schedules)
 def run(project: Registered, name: str) -> None:
     """Enqueue one schedule's task now, whenever it is due, and print the id of the message.
 
@@ -79,7 +80,7 @@ def run(project: Registered, name: str) -> None:
 
 
 @command.has("resume")
-@click.argument("name")
+@click.argument("name", shell_complete=completions.schedules)
 def resume(project: Registered, name: str) -> int:
     """Let a schedule go on that has stopped after failures.
 
@@ -97,7 +98,7 @@ def resume(project: Registered, name: str) -> int:
 
 
 @command.has("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=completions.schedules)
 def remove(project: Registered, name: str) -> None:
     """Forget a schedule that a program added with `app.schedules.add`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from cronq.cli import completions
 from cronq.cli.answer import Tell, json_option
 from cronq.cli.collection import Collection
 from cronq.cli.common import known_queues, settings_with_file, whole_app_of
@@ -64,7 +65,7 @@ def _resume(app: App, task: str) -> str:
     return f"runs again, {count(freed, 'message')} had waited for that"
 
 
-pauses: Pauses = Pauses(command, "TASK", example="shop.tasks.send_mail")
+pauses: Pauses = Pauses(command, "TASK", completions.tasks, example="shop.tasks.send_mail")
 pauses.pause(_pause, "Let no message of TASK be taken.")
 pauses.resume(_resume, "Let messages of TASK be taken again.")
 

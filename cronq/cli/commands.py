@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHAPTERS: dict[str, tuple[str, ...]] = {
-    "Set up": ("init", "check", "crontab"),
+    "Set up": ("init", "check", "crontab", "completion"),
     "Look and steer": ("status", "queues", "tasks", "schedule", "messages", "failed", "stop"),
     "Keep safe": ("backup", "restore"),
     "Work by hand": ("enqueue", "run", "drain"),
@@ -43,7 +43,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in NAMES:
+        if args and args[0] not in NAMES and not ctx.resilient_parsing:
             ctx.fail(_unknown(args[0]))
         return super().resolve_command(ctx, args)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.common import duration
 from cronq.cli.database import is_used
 from cronq.cli.short_ids import whole_id
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cronq.app import App
+    from cronq.cli.completions import Completer
     from cronq.messages.message import Record
 
 Body = Callable[..., Any]
@@ -70,7 +72,11 @@ class Choice(NamedTuple):
 args_option: Callable[[Body], Body] = click.option(
     "--args", "with_args", is_flag=True, help="Show the arguments of each, in a line below it."
 )
-ids_argument: Callable[[Body], Body] = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+
+
+def ids_argument(completer: Completer) -> Callable[[Body], Body]:
+    """Add one or more ids to a command, which receives them as `ids`."""
+    return click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completer)
 
 
 def filter_options(function: Body) -> Body:
@@ -81,7 +87,7 @@ def filter_options(function: Body) -> Body:
 def choice_options(function: Body) -> Body:
     """Add ids, the filters and `--all` to a command, which receives them as `choice`."""
     everything = click.option("--all", "everything", is_flag=True, help="Every failed message.")
-    ids = click.argument("ids", metavar="[ID]...", nargs=-1)
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=completions.failed_ids)
     return filter_options(gathered("choice", Choice, [ids, everything], function))
 
 
@@ -100,8 +106,8 @@ def gathered(name: str, kind: Any, options: Sequence[Callable[[Body], Body]], fu
 
 
 _FILTERS = (
-    click.option("--task", help="Only messages of this task, by its whole name."),
-    click.option("--queue", help="Only messages of this queue."),
+    click.option("--task", shell_complete=completions.tasks, help="Only messages of this task, by its whole name."),
+    click.option("--queue", shell_complete=completions.queues, help="Only messages of this queue."),
     click.option(
         "--error",
         "error_class",

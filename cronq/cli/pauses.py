@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
     from cronq.app import App
     from cronq.cli.collection import Collection
+    from cronq.cli.completions import Completer
 
 
 class Pauses:
     """The two commands of a collection. They raise UsageError for a name that is none of its things'."""
 
-    def __init__(self, collection: Collection, word: str, example: str) -> None:
+    def __init__(self, collection: Collection, word: str, completer: Completer, example: str) -> None:
         self._collection = collection
-        self._word = word
+        self._name = click.argument("name", metavar=word, shell_complete=completer)
         self._example = example
 
     def pause(self, function: Callable[[App, str], None], meaning: str) -> None:
@@ -39,4 +40,4 @@ class Pauses:
 
     def _add(self, verb: str, body: Callable[[App, str], None], meaning: str) -> None:
         text = f"{meaning}\n\nExample: cronq {self._collection.name} {verb} {self._example}"
-        self._collection.has(verb, text)(click.argument("name", metavar=self._word)(body))
+        self._collection.has(verb, text)(self._name(body))

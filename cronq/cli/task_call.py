@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronq.cli import completions
 from cronq.cli.common import importing
 from cronq.errors import UnknownTaskError, UsageError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def call_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the arguments TASK (`task_name`) and ARGS (`arguments`)."""
     words = click.argument("arguments", metavar="[ARGS]...", nargs=-1)
-    return click.argument("task_name", metavar="TASK")(words(function))
+    return click.argument("task_name", metavar="TASK", shell_complete=completions.tasks)(words(function))
 
 
 def task_named(app: App, name: str) -> Task[..., Any]:
