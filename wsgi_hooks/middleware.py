@@ -7,9 +7,13 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cronq.host.marks import oldest_age_s
+from cronq import events
+from cronq.consumer.lifetime import ChangedFiles
+from cronq.errors import CronqError
 from cronq.messages.outbox import Outbox
+from cronq.supervisor.code_marks import watched_files
 from wsgi_hooks.body import close, closing, wrapped_files
+from wsgi_hooks.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,10 +34,9 @@ class CronqMiddleware:
     """Wraps a WSGI application: `application = CronqMiddleware(application, app)`.
 
     Messages enqueued by a request are sent together when it succeeds and dropped when it fails (an exception, or a
-    5xx status). After the response, if no consumer has looked at the queues for the grace period, this process
-    works on them as `[inline]` allows. Requests that are no page views (`page_view`) only work on as many messages
-    as they enqueued. While consumers live, or where `[inline]` is off, a request gets its outbox, and its response is
-    left as it is.
+    5xx status). After the response this process works on the queues that no consumer looks after, as `[inline]`
+    allows. Requests that are no page views (`page_view`) only work on as many messages as they enqueued. While
+    consumers live, or where `[inline]` is off, a request gets its outbox, and its response is left as it is.
     """
 
     def __init__(self, application: WSGIApplication, app: App, page_view: PageView = is_page_view) -> None:
@@ -43,16 +46,23 @@ class CronqMiddleware:
         self._installation = app.installation
         self._arounds = app.hooks.request_arounds
         self._page_view = page_view
-        self._marks = [app.state.alive(queue) for queue in app.settings.inline.queues]
-        self._attended_until = 0.0
+        self._lookout = Lookout(app.installation)
+        self._code = ChangedFiles(watched_files(app.settings, app.state), app.clock)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         began = time.monotonic()
         request = _Request().open(self._send)
         request.begin = start_response
-        if began < self._attended_until or self._installation.settings.inline.mode == "off":
-            return self._answer(environ, request)
-        return self._answer_and_work(environ, request, began)
+        if began >= self._lookout.calm_until and self._installation.settings.inline.mode != "off":
+            return self._answer_and_work(environ, request, began)
+        body = self._answer(environ, request)
+        if request.messages and self._is_called_for(request):  # they cannot wait for the next look
+            return closing(body, partial(self._after, environ, request, began))
+        return body
+
+    def _is_called_for(self, request: _Request) -> bool:
+        is_off = self._installation.settings.inline.mode == "off"
+        return not is_off and self._lookout.look().calls_for(request.queues())
 
     def _answer(self, environ: Environ, request: _Request) -> Iterable[bytes]:
         """Call the application, and settle the outbox of the request when it returns."""
@@ -91,33 +101,29 @@ class CronqMiddleware:
 
     def _after(self, environ: Environ, request: _Request, began: float) -> None:
         """Work, if it is on this process to do so. Nothing in here reaches the response."""
-        if self._installation.settings.inline.mode == "off" or not self._marks or self.is_attended():
+        if self._installation.settings.inline.mode == "off":
             return
-        from wsgi_hooks.drain import drain_after
+        try:
+            found = self._lookout.look()
+        except CronqError as error:
+            events.emit("trouble", error=error)
+            return
+        if found.is_calm and not found.calls_for(request.queues()):
+            return
+        from wsgi_hooks.drain import Visit, drain_after
 
         headers = {name.lower(): value for name, value in getattr(request, "headers", ())}
-        drain_after(
-            self._app,
+        visit = Visit(
             environ,
             headers,
-            is_page_view=partial(self._page_view, environ, headers),
+            found,
+            request.queues(),
             enqueued=len(request.messages),
             elapsed_s=time.monotonic() - began,
+            is_outdated=self._code.changed() is not None,
         )
-
-    def is_attended(self) -> bool:
-        """Tell whether a consumer looked at every inline queue within the grace period.
-
-        What the marks say stays true until the oldest of them has reached that age, so they are not asked before.
-        """
-        now = time.monotonic()
-        if now < self._attended_until:
-            return True
-        age_s = oldest_age_s(self._marks, time.time())
-        if age_s is None or age_s >= self._installation.settings.inline.grace_period_s:
-            return False
-        self._attended_until = now + self._installation.settings.inline.grace_period_s - age_s
-        return True
+        drain_after(self._app, visit, partial(self._page_view, environ, headers))
+        self._lookout.bury(found.dead)
 
 
 class _Request(Outbox):
@@ -135,6 +141,10 @@ class _Request(Outbox):
     def has_failed(self) -> bool:
         """Tell whether the response says so. Before it begins, which a generator may put off, nothing does."""
         return getattr(self, "status", "").startswith("5")
+
+    def queues(self) -> frozenset[str]:
+        """Return the queues of what the request enqueued."""
+        return frozenset(message.queue for message in self.messages)
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
         self.status = status

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCE = REPOSITORY / "benchmarks" / "guarded" / "measured.c"
 TIMES = 100
-NAMES = ("request without hook", "request with hook", "enqueue", "drain")
+NAMES = ("request without hook", "request with hook", "look", "enqueue", "drain")
 
 
 class ValgrindMissing(Exception):
@@ -40,6 +40,7 @@ def count() -> dict[str, float]:
     cost = {name: 100 * total / reference for name, total in zip(NAMES, totals, strict=True)}
     return {
         "instructions of the WSGI hook, % of the reference": cost["request with hook"] - cost["request without hook"],
+        "instructions of a look who is there, % of the reference": cost["look"],
         "instructions of an enqueue, % of the reference": cost["enqueue"],
         "instructions of a no-op message, % of the reference": cost["drain"],
     }
@@ -71,6 +72,7 @@ def _run(directory: Path) -> None:
         _reference,
         lambda: serve(page, TIMES),
         lambda: serve(work.site, TIMES),
+        work.look,
         lambda: work.enqueue(TIMES),
         lambda: work.drain(TIMES),
     ]
@@ -79,6 +81,7 @@ def _run(directory: Path) -> None:
     gc.collect()
     gc.disable()
     for step in steps:
+        serve(work.site, 1)  # which looks who is there, so that nobody does for a second
         library.measured(action_of(step))
     sys.stdout.flush()
     os._exit(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from cronq.app.application import App
@@ -16,6 +15,7 @@ from cronq.consumer.runner import Runner
 from cronq.consumer.tally import Tally
 from cronq.supervisor import slots
 from wsgi_hooks import CronqMiddleware
+from wsgi_hooks.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,7 @@ class Workload:
         slot = slots.take(self.app.state, "standby", 1)
         assert slot is not None
         self._slot = slot
-        for queue in self.app.settings.inline.queues:
-            os.makedirs(os.path.dirname(self.app.state.alive(queue)), 0o700, exist_ok=True)
-            os.close(os.open(self.app.state.alive(queue), os.O_CREAT | os.O_WRONLY, 0o600))
+        self._lookout = Lookout(self.app.installation)
         self.site: Callable[..., Any] = CronqMiddleware(page, self.app)
         self.site_that_enqueues: Callable[..., Any] = CronqMiddleware(self._enqueuing_page, self.app)
 
@@ -57,6 +55,10 @@ class Workload:
         """Enqueue one by one."""
         for _ in range(count):
             self.task.enqueue()
+
+    def look(self) -> None:
+        """Look who is there, as a request does once a second."""
+        self._lookout.look()
 
     def enqueue_at_once(self, count: int) -> None:
         self.task.enqueue_many([((), {})] * count)

@@ -54,9 +54,16 @@ class Definitions:
             return self.registry.get(name)
         except UnknownTaskError as error:
             if not self._modules or not self._modules.import_for(settled(name)):
-                raise UnknownTaskError(f"{error}{_unimported(name)}") from None
+                raise UnknownTaskError(f"{error}{self._unimported(name)}") from None
             self._adopt()
             return self.registry.get(name)
+
+    def _unimported(self, task: str) -> str:
+        """Say which line may be missing, when nobody has imported the module that the name of a task begins with."""
+        module = task.rpartition(".")[0]
+        if not module or module in sys.modules or any(one.name.startswith(f"{module}.") for one in self.registry):
+            return ""
+        return f"; {module} is not imported: modules = [{module!r}] in cronq.toml would do that"
 
     def handlers(self, message_class: type) -> list[Task[..., Any]]:
         """Return all handlers of a message class. Raises UsageError when there is none."""
@@ -185,11 +192,3 @@ class Definitions:
         from cronq.messages.rate import parse
 
         return {name: parse(rate) for name, rate in wanted.items()}
-
-
-def _unimported(task: str) -> str:
-    """Say which line may be missing, when nobody has imported the module that the name of a task begins with."""
-    module = task.rpartition(".")[0]
-    if not module or module in sys.modules:
-        return ""
-    return f"; {module} is not imported: modules = [{module!r}] in cronq.toml would do that"

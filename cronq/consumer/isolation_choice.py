@@ -45,6 +45,6 @@ def isolation(clock: Clock, stops: Stops) -> Callable[[], Isolation]:
     return make
 
 
-def inline_queues(settings: Settings) -> tuple[str, ...]:
-    """Return the queues that a web process may work on: left out are those whose messages want their own processes."""
-    return tuple(name for name in settings.unpaused(settings.inline.queues) if not settings.queue(name).isolated)
+def inline_queues(settings: Settings, queues: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of `queues` that a web process may work on: left out are those whose messages want own processes."""
+    return tuple(name for name in settings.unpaused(queues) if not settings.queue(name).isolated)

@@ -56,11 +56,15 @@ class ChangedFiles:
         if self._clock.monotonic() < self._next_look:
             return None
         self._next_look = self._clock.monotonic() + LOOK_S
-        for path, seen in zip(self._paths, self._seen, strict=True):
-            if _stamp(path) != seen:
-                self._next_look = 0.0  # asked again, it says the same again
-                return f"{path} changed"
-        return None
+        changed = self.changed()
+        if changed is None:
+            return None
+        self._next_look = 0.0  # asked again, it says the same again
+        return f"{changed} changed"
+
+    def changed(self) -> str | None:
+        """Look now, and return the first path that is not as it was."""
+        return next((path for path, seen in zip(self._paths, self._seen, strict=True) if _stamp(path) != seen), None)
 
 
 class Seldom:

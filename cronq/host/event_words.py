@@ -65,6 +65,10 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "schedule_refused": lambda facts: f"refused: {facts['reason']}",
     "dropped": lambda facts: f"dropped {facts['count']} messages of a failed outbox: {', '.join(facts['tasks'])}",
     "inline": lambda facts: f"ran {facts['messages']} messages inline, {facts['failures']} failed: {facts['reason']}",
+    "unserved": lambda facts: (
+        f"{', '.join(facts['tasks'])}: take longer than a web process may work ({facts['limit_s']:.0f} s), and no "
+        f"consumer could be started: let cron run `cronq tick --run`, or cut the work into slices"
+    ),
     "inline_spawned": lambda facts: f"no consumer lives: started one for {facts['target']} from a web request",
 }
 

@@ -1,14 +1,12 @@
-"""Alive marks: the grace-period cache. A file per queue whose mtime is the last time a real consumer looked."""
+"""Alive marks: a file per queue whose mtime is the last time a real consumer looked.
+
+They are for where locks prove nothing (`cronq.supervisor.presence`), and for people: `cronq status`."""
 
 from __future__ import annotations
 
 import os
 
 from cronq.host.state_dir import open_private
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def touch(path: str, now: float) -> None:
@@ -34,9 +32,3 @@ def age_s(path: str, now: float) -> float | None:
     except OSError:
         return None
     return None if age < -_CLOCKS_DIFFER_S else max(0.0, age)
-
-
-def oldest_age_s(paths: Sequence[str], now: float) -> float | None:
-    """Return the age of the oldest of several marks; None when one of them is missing."""
-    ages = [age_s(path, now) for path in paths]
-    return None if None in ages or not ages else max(age for age in ages if age is not None)

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 
 from cronq import events
 from cronq.clock import SystemClock
-from cronq.consumer import run_times
 from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import CronqError, TransportError
 from cronq.escape import escaped_lines
 from cronq.events import emit
 from cronq.host import known_tasks, locks, process
 from cronq.host.log import EventLog
-from cronq.host.state_dir import StateDir, read_text, replace_text
+from cronq.host.state_dir import StateDir
 from cronq.interruptions import is_interruption
 from cronq.namedtuple import NamedTuple
 from cronq.runtime.app_loader import load_app
+from cronq.runtime.run_time_notes import remember
 from cronq.supervisor import backoff, interval, overdue_list, seats, slots
+from cronq.supervisor.code_marks import watched_files
 from cronq.supervisor.rescue import left_behind, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
 from cronq.supervisor.spawn import LAST_STOP, TwiceDetached
@@ -122,8 +123,6 @@ def enter(settings: Settings, who: str, makes: Makes = None) -> Site:
         from cronq.host.requirements import no_consumers
 
         raise no_consumers("consume")
-    from cronq.runtime.crew import watched_files
-
     _print_by_lines()
     state = StateDir(settings.state_dir)
     state.prepare()
@@ -230,7 +229,7 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     reason, code = _run(crew)
     done = crew.tally
     emit("consumer_stopped", slot=slot.name, reason=reason, messages=done.messages, failures=done.failures)
-    _remember(site.state, crew.runner.durations)
+    remember(site.state, crew.runner.durations)
     slot.leave(reason, BROKEN if code else LEFT)
     _exit_soon()
     crew.runner.close()
@@ -264,18 +263,6 @@ def _note_tasks(state: StateDir, app: App) -> None:
     """Note which tasks this code has. A full disk must not keep it from running them."""
     try:
         known_tasks.note(state.known_tasks, (task.name for task in app.registry))
-    except OSError as error:
-        emit("trouble", error=error)
-
-
-def _remember(state: StateDir, measured: run_times.Durations) -> None:
-    """Add how long tasks took here to what is known: web processes are spared those that would not fit."""
-    new = measured.p95()
-    if not new:
-        return
-    try:
-        known = run_times.from_text(read_text(state.durations) or "")
-        replace_text(state.durations, run_times.to_text(known | new))
     except OSError as error:
         emit("trouble", error=error)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from cronq.consumer.alarm import Alarm
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cronq.app.application import App
-    from cronq.config.settings import Group, Settings
+    from cronq.config.settings import Group
     from cronq.consumer.limits import Limit
-    from cronq.host.state_dir import StateDir
     from cronq.supervisor.slots import Slot
 
 
@@ -122,9 +120,3 @@ def _limits(app: App, shift: Shift) -> list[Limit]:
 def lapse_s(app: App) -> float:
     """Return how long this host's reservations stand without a tick."""
     return interval.lapse_s(interval.current(app.state, app.settings.interval_s))
-
-
-def watched_files(settings: Settings, state: StateDir) -> list[str]:
-    """Return the files whose change means: leave. `tmp/restart.txt` is how Passenger is told of new code."""
-    restart = os.path.join(settings.base_dir, "tmp", "restart.txt")
-    return [state.stop, restart, *settings.code_marker]

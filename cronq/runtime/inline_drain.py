@@ -18,7 +18,9 @@ from cronq.errors import ConfigError
 from cronq.events import emit
 from cronq.host.process import memory_mb
 from cronq.host.state_dir import read_text
+from cronq.messages.message import State
 from cronq.runtime.crew import lapse_s, stops_of
+from cronq.runtime.run_time_notes import remember
 from cronq.supervisor import interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.rescue import find_dead, rescue
@@ -28,7 +30,10 @@ from cronq.supervisor.tick import Supervisor
 from cronq.tasks.context import Workplace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cronq.app.application import App
+    from cronq.messages.message import Message
     from cronq.supervisor.inline_decision import Decision
     from cronq.supervisor.slots import Slot
     from cronq.tasks.task import Task
@@ -36,18 +41,19 @@ if TYPE_CHECKING:
 TICKS_ARE_GONE_S = 2 * 3600.0  # longer than any host's cron takes
 
 
-def is_held(app: App) -> bool:
-    """Tell whether a consumer holds a slot for one of the inline queues, whatever it is busy with."""
-    wanted = set(app.settings.inline.queues)
-    for seen in slots.survey(app.state):
-        if seen.is_live and not seen.is_inline and (seen.live_note is None or wanted & set(seen.live_note.queues)):
-            return True
-    return False
+def has_work(app: App, queues: Sequence[str]) -> bool:
+    """Tell whether something is ready in these queues, or reserved by somebody who may be dead."""
+    return bool(_ready(app, queues) or app.transport.held())
 
 
-def has_work(app: App) -> bool:
-    """Tell whether something is ready, or reserved by somebody who may be dead."""
-    return bool(app.transport.depth(app.settings.unpaused(app.settings.inline.queues), 1) or app.transport.held())
+def rescue_dead(app: App) -> None:
+    """Take back what dead consumers had reserved, and wake who may run it."""
+    held = app.transport.held()
+    if not held:
+        return
+    seen = {one.name: one for one in slots.survey(app.state)}
+    rescue(app.transport, find_dead(held, seen, app.clock.now(), overdue_list.read(app.state)))
+    app.enqueuer.wake(app.settings.inline.queues)
 
 
 def work(app: App, slot: Slot, decision: Decision) -> None:
@@ -55,17 +61,36 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
     began = app.clock.monotonic()
     app.definitions.complete()
     _rescue_all(app, slot)
-    slot.begin(app.settings.inline.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
-    drain = _Drain(app, slot, decision.messages)
+    slot.begin(decision.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
+    drain = _Drain(app, slot, decision)
     reason = drain.until(began + decision.budget_s)
-    if decision.spawns and app.transport.depth(app.settings.unpaused(app.settings.inline.queues), 1):
-        if _start_consumer(app):
+    if decision.spawns and _ready(app, decision.queues):
+        if start_consumer(app, decision.queues):
             reason = "a consumer was started for the rest"
         else:
             reason = drain.until(began + decision.fallback_s)
+            _tell_what_waits(app, decision.queues)
     done = drain.tally
     emit("inline", messages=done.messages, failures=done.failures, reason=reason)
     _tidy_without_cron(app)
+
+
+def _ready(app: App, queues: Sequence[str]) -> int:
+    return app.transport.depth(app.settings.unpaused(tuple(queues)), 1)
+
+
+def _tell_what_waits(app: App, queues: Sequence[str]) -> None:
+    """Say which tasks wait for a consumer that cannot be had: they take longer than a web process may work."""
+    if not _ready(app, queues):
+        return
+    waiting = {one.task for queue in queues for one in _next_of(app, queue)}
+    too_long = sorted(waiting.intersection(_unfit(app, app.settings.inline.time_limit_s)))
+    if too_long:
+        emit("unserved", tasks=too_long, limit_s=app.settings.inline.time_limit_s)
+
+
+def _next_of(app: App, queue: str) -> list[Message]:
+    return [record.message for record in app.transport.browse(State.READY, queue)]
 
 
 def _tidy_without_cron(app: App) -> None:
@@ -81,10 +106,11 @@ class _Drain:
     It can be continued: positions go on rising, as the note in the slot needs.
     """
 
-    def __init__(self, app: App, slot: Slot, messages: int | None) -> None:
+    def __init__(self, app: App, slot: Slot, decision: Decision) -> None:
         self._app = app
         self._slot = slot
-        self._messages = messages
+        self._queues = decision.queues
+        self._messages = decision.messages
         self._position = 1
         self.tally = Tally()
 
@@ -99,6 +125,7 @@ class _Drain:
             return consumer.run()
         finally:
             self._position = consumer.position
+            remember(self._app.state, runner.durations)
             runner.close()
 
     def _runner(self, deadline: float) -> Runner:
@@ -125,7 +152,9 @@ class _Drain:
             followed=app.enqueuer.announce,
             first_position=self._position,
         )
-        duty = Duty(inline_queues(app.settings), lapse_s(app), True, _unfit(app, left_s), app.definitions.rates())
+        duty = Duty(
+            inline_queues(app.settings, self._queues), lapse_s(app), True, _unfit(app, left_s), app.definitions.rates()
+        )
         return Consumer(app.transport, runner, duty, self._slot, conditions)
 
 
@@ -152,8 +181,9 @@ def _rescue_all(app: App, slot: Slot) -> None:
         rescue(app.transport, find_dead(held, seen, app.clock.now(), overdue_list.read(app.state)))
 
 
-def _start_consumer(app: App) -> bool:
-    group = group_for(app.settings, app.settings.inline.queues)
+def start_consumer(app: App, queues: Sequence[str]) -> bool:
+    """Start one consumer for some queues; tell whether one was started, or is about to be there."""
+    group = group_for(app.settings, queues)
     if group is None or app.settings.path is None:
         return False  # a consumer of its own process could not know this configuration
     supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)

@@ -16,25 +16,26 @@ MARGIN_S = 5.0  # kept below the server's own request timeout: it ends workers, 
 class Facts(NamedTuple):
     """What is known when a response has been handed over.
 
-    `is_attended`: a consumer looked at the queues within the grace period. `is_held`: a slot for them is taken
-    (its consumer is busy with a long message). `enqueued`: messages of this very request.
+    `queues` are those that nobody looks after, in their order. `enqueued`: messages of this very request.
     `elapsed_s`: how long the request has taken already. `answers_early`: the visitor has the whole response now.
+    `is_outdated`: consumers would run newer code than this process has.
     """
 
-    is_attended: bool
-    is_held: bool
+    queues: tuple[str, ...]
     is_page_view: bool
     enqueued: int
     elapsed_s: float
     answers_early: bool
+    is_outdated: bool = False
 
 
 class Decision(NamedTuple):
-    """What to do. Run up to `messages` (None: any number) for `budget_s`; then, if work is left, start a consumer
+    """What to do for `queues`. Run up to `messages` (None: any number) for `budget_s`; then, if work is left, start a
 
-    when `spawns`; and where no process may be started, go on until `fallback_s` in all.
+    consumer when `spawns`; and where no process may be started, go on until `fallback_s` in all.
     """
 
+    queues: tuple[str, ...] = ()
     budget_s: float = 0.0
     messages: int | None = None
     spawns: bool = False
@@ -50,19 +51,17 @@ NOTHING = Decision()
 
 def decide(facts: Facts, inline: Inline) -> Decision:
     """Return what a web process should do after its response."""
-    if not inline.queues or inline.mode == "off" or facts.is_attended:
-        return NOTHING
-    if facts.is_held and inline.when == "absent":
+    if not facts.queues or inline.mode == "off":
         return NOTHING
     if not facts.is_page_view and not facts.enqueued:
         return NOTHING
     longest = _longest_s(facts, inline)
     messages = None if facts.is_page_view else facts.enqueued
     if inline.mode == "inline":
-        return Decision(longest, messages)
-    if inline.mode == "spawn":
-        return Decision(0.0, messages, spawns=True)
-    return Decision(min(inline.slice_s, longest), messages, spawns=True, fallback_s=longest)
+        return NOTHING if facts.is_outdated else Decision(facts.queues, longest, messages)
+    if inline.mode == "spawn" or facts.is_outdated:
+        return Decision(facts.queues, 0.0, messages, spawns=True)
+    return Decision(facts.queues, min(inline.slice_s, longest), messages, spawns=True, fallback_s=longest)
 
 
 def _longest_s(facts: Facts, inline: Inline) -> float:

@@ -34,18 +34,6 @@ def test_a_mark_that_was_made_before_the_clock_was_set_back_is_none(tmp_path):
     assert marks.age_s(path, 1000.0) is None
 
 
-def test_several_queues_are_as_old_as_the_oldest(tmp_path):
-    paths = [str(tmp_path / "high"), str(tmp_path / "low")]
-    marks.touch(paths[0], 900.0)
-    assert marks.oldest_age_s(paths, 1000.0) is None
-    marks.touch(paths[1], 950.0)
-    assert marks.oldest_age_s(paths, 1000.0) == 100.0
-
-
-def test_no_queues_have_no_age():
-    assert marks.oldest_age_s([], 1.0) is None
-
-
 def test_a_mark_is_private_and_follows_no_link(tmp_path):
     target, path = tmp_path / "target", tmp_path / "high"
     target.touch()

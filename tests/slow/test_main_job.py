@@ -16,7 +16,6 @@ import pytest
 pytest.importorskip("flask")
 pytest.importorskip("PIL")
 
-from cronq.host.marks import oldest_age_s
 from cronq.supervisor import slots
 from tests.mails import mail_server
 from tests.presence import there
@@ -127,10 +126,8 @@ def attended(shop: Shop, cron: Cron, first_tick: float, calm_visits: Visits) -> 
 
 @pytest.fixture(scope="module")
 def deserted(shop: Shop, attended: Attended) -> float:
-    """The consumers have ended, and the grace period is over. Returns when the last one was seen."""
+    """The consumers have ended. Returns when the last one was seen."""
     wait_until(shop.is_deserted, LIFE_S + 60)
-    marks = [shop.state.alive(queue) for queue in QUEUES]
-    wait_until(lambda: (oldest_age_s(marks, time.time()) or 0) > GRACE_S)
     return max(sample.at for sample in shop.samples() if consumers(sample))
 
 

@@ -5,33 +5,35 @@ import pytest
 from cronq.config.settings import Inline
 from cronq.supervisor.inline_decision import MARGIN_S, NOTHING, Facts, decide
 
-ALONE = Facts(is_attended=False, is_held=False, is_page_view=True, enqueued=0, elapsed_s=0.0, answers_early=True)
+QUEUES = ("normal", "low")
+ALONE = Facts(QUEUES, is_page_view=True, enqueued=0, elapsed_s=0.0, answers_early=True)
 
 
 def test_nothing_is_done_while_a_consumer_looks_at_the_queues():
-    assert decide(ALONE._replace(is_attended=True), Inline()) == NOTHING
+    assert decide(ALONE._replace(queues=()), Inline()) == NOTHING
 
 
-@pytest.mark.parametrize("inline", [Inline(mode="off"), Inline(queues=())])
-def test_nothing_is_done_when_inline_work_is_switched_off(inline):
-    assert decide(ALONE, inline) == NOTHING
+def test_nothing_is_done_when_inline_work_is_switched_off():
+    assert decide(ALONE, Inline(mode="off")) == NOTHING
 
 
-def test_a_consumer_that_is_busy_with_a_long_message_is_left_alone():
-    assert decide(ALONE._replace(is_held=True), Inline()) == NOTHING
+@pytest.mark.parametrize("mode", ["auto", "spawn"])
+def test_a_process_with_old_code_only_starts_consumers(mode):
+    decision = decide(ALONE._replace(is_outdated=True), Inline(mode=mode))
+    assert (decision.budget_s, decision.fallback_s, decision.spawns) == (0.0, 0.0, True)
 
 
-def test_unattended_steps_in_beside_a_busy_consumer():
-    assert not decide(ALONE._replace(is_held=True), Inline(when="unattended")).is_nothing
+def test_a_process_with_old_code_that_may_start_none_does_nothing():
+    assert decide(ALONE._replace(is_outdated=True), Inline(mode="inline")) == NOTHING
 
 
 def test_auto_runs_a_slice_then_starts_a_consumer_and_falls_back_to_the_whole_time():
-    assert decide(ALONE, Inline()) == (1.0, None, True, 30.0 - MARGIN_S)
+    assert decide(ALONE, Inline()) == (QUEUES, 1.0, None, True, 30.0 - MARGIN_S)
 
 
 def test_inline_never_starts_a_process():
     decision = decide(ALONE, Inline(mode="inline", time_limit_s=10))
-    assert decision == (10.0, None, False, 0.0)
+    assert decision == (QUEUES, 10.0, None, False, 0.0)
 
 
 def test_spawn_never_works_inline():

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,9 +17,9 @@ from cronq.errors import TransportError
 from cronq.messages.message import State
 from cronq.supervisor import slots
 from cronq.transports.exchange import Want
+from tests.living import living
 from tests.making import message
 from tests.presence import there
-from tests.waiting import wait_until
 from wsgi_hooks import CronqMiddleware
 from wsgi_hooks.body import close
 
@@ -77,25 +78,23 @@ def request(application, method="GET", **environ):
     return told[0], content
 
 
-def attend(app, age_s=0.0):
-    app.state.prepare()
-    for queue in app.settings.inline.queues:
-        path = app.state.alive(queue)
-        with open(path, "w"):
-            pass
-        os.utime(path, (time.time() - age_s, time.time() - age_s))
+@pytest.fixture
+def attended(app):
+    """A consumer of all queues lives."""
+    with living(app.state) as one:
+        yield one
 
 
+@pytest.mark.usefixtures("attended")
 def test_messages_of_a_successful_request_are_sent_in_one_transaction(app, monkeypatch):
     sent = []
     monkeypatch.setattr(app.transport, "enqueue", lambda messages, shown: sent.append(len(messages)))
-    attend(app)
     request(CronqMiddleware(site(work=lambda: [task(app, "note").enqueue("a"), task(app, "note").enqueue("b")]), app))
     assert sent == [2]
 
 
+@pytest.mark.usefixtures("attended")
 def test_messages_are_sent_before_the_response_leaves(app):
-    attend(app)
     wrapped = CronqMiddleware(site(work=lambda: task(app, "note").enqueue("a")), app)
     body = wrapped({"REQUEST_METHOD": "POST"}, lambda status, headers: None)
     assert app.transport.depth(["normal"], 5) == 1
@@ -155,6 +154,7 @@ def test_a_message_that_cannot_be_stored_is_an_error_of_the_request(app, monkeyp
     assert body.closed  # by us, for the server never sees it
 
 
+@pytest.mark.usefixtures("attended")
 def test_messages_enqueued_while_a_body_streams_are_sent_at_once(app):
     def application(environ, start_response):
         start_response("200 OK", HTML)
@@ -162,7 +162,6 @@ def test_messages_enqueued_while_a_body_streams_are_sent_at_once(app):
         task(app, "note").enqueue("late")
         yield b"k"
 
-    attend(app)
     request(CronqMiddleware(application, app))
     assert app.transport.depth(["normal"], 5) == 1
 
@@ -173,30 +172,23 @@ def test_a_page_view_finishes_what_waits_when_no_consumer_lives(app, ran):
     assert ran == ["a", "b"]
 
 
-def test_nothing_is_run_while_the_marks_are_fresh(app, ran):
-    attend(app)
+@pytest.mark.usefixtures("attended")
+def test_nothing_is_run_while_a_consumer_lives(app, ran):
     task(app, "note").enqueue("a")
     request(CronqMiddleware(site(), app))
     assert ran == []
 
 
-def test_marks_older_than_the_grace_period_mean_that_nobody_lives(app, ran):
-    attend(app, age_s=601)
-    task(app, "note").enqueue("a")
-    request(CronqMiddleware(site(), app))
-    assert ran == ["a"]
-
-
-def test_fresh_marks_are_not_asked_again_before_they_can_be_too_old(app, monkeypatch):
-    attend(app)
+@pytest.mark.usefixtures("attended")
+def test_a_look_is_not_repeated_within_a_second(app, monkeypatch):
     wrapped = CronqMiddleware(site(), app)
     request(wrapped)
-    monkeypatch.setattr("wsgi_hooks.middleware.oldest_age_s", lambda *given: pytest.fail("asked again"))
+    monkeypatch.setattr("wsgi_hooks.lookout.presence_of", lambda *given: pytest.fail("looked again"))
     request(wrapped)
 
 
+@pytest.mark.usefixtures("attended")
 def test_while_consumers_live_the_response_is_left_as_it_is(app):
-    attend(app)
     body = [b"ok"]
     wrapper = object()
     seen = []
@@ -213,19 +205,11 @@ def test_while_consumers_live_the_response_is_left_as_it_is(app):
     assert seen[1] is wrapper
 
 
-def test_the_first_request_after_the_grace_period_works_again(app, ran):
-    attend(app, age_s=599.9)
-    wrapped = CronqMiddleware(site(), app)
-    request(wrapped)
-    task(app, "note").enqueue("a")
-    wait_until(lambda: request(wrapped) and ran)
-    assert ran == ["a"]
-
-
 def test_a_consumer_that_comes_during_a_request_is_left_its_work(app, ran):
     task(app, "note").enqueue("a")
-    request(CronqMiddleware(site(work=lambda: attend(app)), app))
-    assert ran == []
+    with ExitStack() as stack:
+        request(CronqMiddleware(site(work=lambda: stack.enter_context(living(app.state))), app))
+        assert ran == []
 
 
 def test_inline_work_never_makes_itself_look_like_a_consumer(app):
