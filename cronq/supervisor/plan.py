@@ -5,7 +5,7 @@ from __future__ import annotations
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.backoff import Backoff, judge
 from cronq.supervisor.interval import life_s
-from cronq.supervisor.scale import Demand, desired, missing
+from cronq.supervisor.scale import Demand, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OVERDUE_GRACE_S = 5.0  # after a message's timeout: its own SIGALRM comes first
 KILL_AFTER_S = 5.0  # after the first SIGTERM: the next tick may be that of a burst, and come at once
+TIED_UP_S = 1.0  # in one message: whoever runs many short ones is not short of help, but of a second consumer
 STUCK_S = 30.0  # an idle consumer that is so long past its deadline hangs
 
 
@@ -72,13 +73,13 @@ def decide(settings: Settings, sight: Sight) -> Plan:
     backoff = {group.name: _backoff(group, sight) for group in settings.groups}
     astray = [slot.rpartition(".")[0] for slot in sight.strays]
     alive = {name: len(seen) + astray.count(name) for name, seen in live.items()}
-    demands = [_demand(group, sight, alive[group.name]) for group in settings.groups]
+    demands = [_demand(group, sight, live[group.name], alive[group.name]) for group in settings.groups]
     may_start = sight.now >= sight.paused_until
     able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.monotonic)]
     others = sum(alive[demand.group] for demand in demands if demand not in able)
     most = min(settings.max_processes, _fitting(settings.memory_mb, sight.memory_mb, sum(map(len, live.values()))))
     starts = missing(able, most - others)
-    wanted = {one.group: desired(one.depth, one.desired_size, one.min, one.max) for one in demands}
+    wanted = {one.group: one.deserved for one in demands}
     return Plan(
         rescue=sight.dead,
         stop=[stop for seen in sight.slots if (stop := _overdue(seen, sight)) is not None],
@@ -96,9 +97,32 @@ def decide(settings: Settings, sight: Sight) -> Plan:
     )
 
 
-def _demand(group: Group, sight: Sight, live: int) -> Demand:
+def _demand(group: Group, sight: Sight, live: Sequence[Seen], alive: int) -> Demand:
     size = group.autoscale
-    return Demand(group.name, sight.depth.get(group.name, 0), live, size.desired_size, size.min, size.max)
+    return Demand(
+        group.name,
+        sight.depth.get(group.name, 0),
+        alive,
+        size.desired_size,
+        size.min,
+        size.max,
+        group.queues,
+        sum(_stands_in(seen, group) for seen in sight.slots),
+        bool(live) and all(_is_tied_up(seen, sight.monotonic) for seen in live),
+    )
+
+
+def _stands_in(seen: Seen, group: Group) -> bool:
+    """Tell whether a consumer of another group is at rest, or on its way, and serves all queues of this one."""
+    note = seen.live_note
+    if note is None or note.has_left or not note.is_idle or seen.is_inline or seen.group == group.name:
+        return False
+    return set(group.queues) <= set(note.queues)
+
+
+def _is_tied_up(seen: Seen, monotonic: float) -> bool:
+    note = seen.live_note
+    return note is not None and not note.is_idle and monotonic - note.since >= TIED_UP_S
 
 
 def _backoff(group: Group, sight: Sight) -> Backoff:

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class Demand(NamedTuple):
-    """What is known of one group when it is scaled: its bounds, its live consumers, its ready messages."""
+    """What is known of one group when it is scaled: its bounds, its live consumers, its ready messages.
+
+    `standing_in` are consumers of other groups that serve all of its `queues` and have nothing to do: they count as its
+    own beyond `min`. `is_tied_up`: all its own are in the middle of a long message.
+    """
 
     group: str
     depth: int
@@ -18,6 +22,21 @@ class Demand(NamedTuple):
     desired_size: int
     min: int
     max: int
+    queues: tuple[str, ...] = ()
+    standing_in: int = 0
+    is_tied_up: bool = False
+
+    @property
+    def deserved(self) -> int:
+        """How many consumers of its own its messages deserve."""
+        return max(self.min, desired(self.depth, self.desired_size, self.min, self.max) - self.standing_in)
+
+    @property
+    def wanted(self) -> int:
+        """How many it should have now: one more where all its own are tied up while messages wait."""
+        if not self.depth or not self.is_tied_up or self.standing_in:
+            return self.deserved
+        return min(self.max, max(self.deserved, self.live + 1))
 
 
 def desired(depth: int, desired_size: int, least: int, most: int) -> int:
@@ -32,21 +51,27 @@ def missing(demands: Sequence[Demand], max_processes: int) -> dict[str, int]:
     """Return how many consumers to start per group, so that no more than `max_processes` live in all.
 
     First every group gets up to its `min`, then the rest is dealt in the order of the groups, which is their priority.
+    Who is started for a group will stand in for those after it whose queues it serves.
     """
     free = max(0, max_processes - sum(demand.live for demand in demands))
     starts = dict.fromkeys((demand.group for demand in demands), 0)
     for target in (_least, _wanted):
         for demand in demands:
-            wanted = target(demand) - demand.live - starts[demand.group]
+            standing_in = sum(starts[other.group] for other in demands if _stands_in(other, demand))
+            wanted = target(demand, standing_in) - demand.live - starts[demand.group]
             granted = max(0, min(free, wanted))
             starts[demand.group] += granted
             free -= granted
     return starts
 
 
-def _least(demand: Demand) -> int:
+def _least(demand: Demand, standing_in: int) -> int:
     return demand.min
 
 
-def _wanted(demand: Demand) -> int:
-    return desired(demand.depth, demand.desired_size, demand.min, demand.max)
+def _wanted(demand: Demand, standing_in: int) -> int:
+    return demand._replace(standing_in=demand.standing_in + standing_in).wanted
+
+
+def _stands_in(other: Demand, demand: Demand) -> bool:
+    return bool(demand.queues) and other.group != demand.group and set(demand.queues) <= set(other.queues)

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from cronq.config.settings import Autoscale, Group
 from cronq.supervisor.backoff import Backoff
-from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, Plan, decide
+from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, TIED_UP_S, Plan, decide
 from cronq.supervisor.rescue import Dead
-from cronq.supervisor.slots import BROKEN, STARTING, Seen
+from cronq.supervisor.slots import BROKEN, LEFT, STARTING, Seen
 from cronq.transports.exchange import Evidence, Held
 from tests.presence import there
 from tests.supervisor.sights import MONOTONIC, NEVER, NOW, dead, group, live, note, project, sight
@@ -36,6 +37,46 @@ def test_what_is_missing_is_started_within_the_budget(groups, slots, depth, budg
 
 def test_no_groups_means_nothing_to_do():
     assert decide(project()._replace(groups=()), sight(live())) == Plan(rescue=(), stop=[], start=[], succeed=[])
+
+
+BOTH = Group("standby", ("high", "low"), Autoscale(1, 1, 1))
+AT_REST: dict[str, Any] = {"queues": ("high", "low"), "since": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("standby", "start"),
+    [
+        (live("standby.0", **AT_REST), []),
+        (live("standby.0", **{**AT_REST, "state": STARTING}), []),
+        (live("standby.0", **{**AT_REST, "since": MONOTONIC - 1}), ["high"]),
+        (live("standby.0", **{**AT_REST, "state": LEFT}), ["high"]),
+        (live("standby.0", since=0.0, queues=("low",)), ["high"]),
+    ],
+)
+def test_a_standby_at_rest_counts_as_one_of_every_group_whose_queues_it_serves(standby, start):
+    plan = decide(project(BOTH, group()), sight(standby, depth={"standby": 1, "high": 1}))
+    assert list(plan.start) == start
+
+
+def test_a_standby_at_rest_keeps_no_other_consumer_from_ending():
+    ending = live("high.0", since=0.0, deadline=MONOTONIC + 10)
+    slots = [live("standby.0", **AT_REST), ending]
+    plan = decide(project(BOTH, group()), sight(*slots, depth={"standby": 1, "high": 1}))
+    assert (list(plan.start), list(plan.succeed), plan.wanted["high"]) == ([], [], 0)
+
+
+def test_one_message_starts_one_consumer_where_none_lives():
+    nobody = (BOTH._replace(autoscale=Autoscale(1, 0, 1)), group())
+    assert list(decide(project(*nobody), sight(depth={"standby": 1, "high": 1})).start) == ["standby"]
+
+
+@pytest.mark.parametrize(
+    ("since", "depth", "start"),
+    [(TIED_UP_S, 1, ["high"]), (TIED_UP_S, 0, []), (TIED_UP_S / 2, 1, []), (MONOTONIC, 1, [])],
+)
+def test_a_group_whose_consumers_are_all_in_a_long_message_gets_one_more(since, depth, start):
+    slots = [live(f"high.{number}", number + 1, since=MONOTONIC - since) for number in range(2)]
+    assert list(decide(project(), sight(*slots, depth={"high": depth})).start) == start
 
 
 def test_a_group_in_back_off_starts_nothing_and_leaves_the_budget_to_others():

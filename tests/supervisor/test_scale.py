@@ -59,6 +59,25 @@ def test_an_account_that_is_over_its_limit_starts_nothing():
     assert missing([demand("high", 9, live=5)], 4) == {"high": 0}
 
 
+def test_who_stands_in_counts_as_one_of_the_group_but_not_of_its_minimum():
+    idle = demand("high", 3)._replace(standing_in=1)
+    assert [one.wanted for one in (idle, idle._replace(min=2), idle._replace(depth=1))] == [2, 2, 0]
+
+
+def test_a_group_that_is_tied_up_wants_one_more_within_its_maximum():
+    tied_up = demand("high", 1, live=1, size=5)._replace(is_tied_up=True)
+    assert [one.wanted for one in (tied_up, tied_up._replace(max=1), tied_up._replace(depth=0))] == [2, 1, 0]
+    assert (tied_up._replace(standing_in=1).wanted, tied_up.deserved) == (0, 1)
+
+
+def test_who_is_started_stands_in_for_the_groups_after_it():
+    standby = demand("standby", 1, least=0, most=1)._replace(queues=("high", "low"))
+    high = demand("high", 1, size=5)._replace(queues=("high",))
+    assert missing([standby, high], 4) == {"standby": 1, "high": 0}
+    assert missing([standby, high._replace(depth=12)], 4) == {"standby": 1, "high": 2}
+    assert missing([standby, high._replace(queues=("high", "other"))], 4) == {"standby": 1, "high": 1}
+
+
 demands = st.lists(
     st.builds(
         lambda group, depth, live, size, bounds: Demand(f"g{group}", depth, live, size, min(bounds), max(bounds)),
@@ -85,9 +104,5 @@ def test_no_deal_exceeds_the_account_or_a_group(demands, max_processes):
 def test_nothing_is_left_undealt_while_somebody_wants_it(demands, max_processes):
     starts = missing(demands, max_processes)
     free = max_processes - sum(one.live for one in demands) - sum(starts.values())
-    unmet = [
-        one.group
-        for one in demands
-        if one.live + starts[one.group] < desired(one.depth, one.desired_size, one.min, one.max)
-    ]
+    unmet = [one.group for one in demands if one.live + starts[one.group] < one.wanted]
     assert not unmet or free <= 0
