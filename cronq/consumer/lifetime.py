@@ -104,6 +104,11 @@ class Leaving:
                 return reason
         return None
 
+    def comes_at(self) -> float | None:
+        """Return when a limit may give a reason though nothing happens, in monotonic seconds; None for never."""
+        times = (limit.comes_at(self._tally) for limit in self._limits)
+        return min((at for at in times if at is not None), default=None)
+
 
 def _as_if_never_listened() -> None:
     """A process that a task forks ends on SIGTERM as any other: multiprocessing counts on it."""

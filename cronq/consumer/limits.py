@@ -42,6 +42,12 @@ class Limit(Protocol):
     def reason(self, tally: Tally) -> str | None:
         """Say why the consumer should leave now; None to go on."""
 
+    def comes_at(self, tally: Tally) -> float | None:
+        """Return when to ask again though nothing has happened, in monotonic seconds; None for no time ahead.
+
+        An idle consumer sleeps no longer than until then.
+        """
+
 
 class Configured(Protocol):
     """A limit that a group's configuration may set."""
@@ -91,6 +97,9 @@ class TimeLimit:
             return "time limit nearly reached: no time for another slice"
         return None
 
+    def comes_at(self, tally: Tally) -> float | None:
+        return self.deadline
+
 
 @configured_by("limit")
 class MessageLimit(NamedTuple):
@@ -105,6 +114,9 @@ class MessageLimit(NamedTuple):
     def reason(self, tally: Tally) -> str | None:
         return f"{self.most} messages run" if tally.messages >= self.most else None
 
+    def comes_at(self, tally: Tally) -> float | None:
+        return None
+
 
 @configured_by("failure_limit")
 class FailureLimit(NamedTuple):
@@ -118,6 +130,9 @@ class FailureLimit(NamedTuple):
 
     def reason(self, tally: Tally) -> str | None:
         return f"{self.most} attempts failed" if tally.failures >= self.most else None
+
+    def comes_at(self, tally: Tally) -> float | None:
+        return None
 
 
 @configured_by("memory_limit_mb")
@@ -142,6 +157,9 @@ class MemoryLimit:
         used = self._memory_mb()
         return f"memory limit reached ({used:.0f} of {self._most_mb:.0f} MB)" if used >= self._most_mb else None
 
+    def comes_at(self, tally: Tally) -> float | None:
+        return None
+
 
 @configured_by("linger_s")
 class IdleLimit:
@@ -160,6 +178,13 @@ class IdleLimit:
         if tally.idle_since is None or self._clock.monotonic() - tally.idle_since < self._most_s:
             return None
         return "idle, and every place of the account is taken" if self._is_wanted() else None
+
+    def comes_at(self, tally: Tally) -> float | None:
+        """Return when it has been idle for long enough; past that it is asked whenever the consumer looks."""
+        if tally.idle_since is None:
+            return None
+        at = tally.idle_since + self._most_s
+        return at if at > self._clock.monotonic() else None
 
 
 def refuse_mismatch(declared: Collection[str], made: Collection[str]) -> None:

@@ -29,7 +29,8 @@ class Rest:
     """Sleeps until a bell rings, at most until the next thing that is known to come.
 
     The order is what loses no wake-up: forget old rings, look at the queues once more, then sleep.
-    `errand_at` tells when something else is to be done (wall seconds), None when nothing is.
+    `leaves_at` tells when there may be a reason to leave (monotonic seconds), `errand_at` when something else is to be
+    done (wall seconds), None when nothing is.
     """
 
     def __init__(
@@ -37,13 +38,13 @@ class Rest:
         bells: Bells,
         clock: Clock,
         sleep_s: float,
-        deadline: float | None,
+        leaves_at: Callable[[], float | None] = lambda: None,
         errand_at: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._bells = bells
         self._clock = clock
         self._sleep_s = sleep_s
-        self._deadline = deadline
+        self._leaves_at = leaves_at
         self._errand_at = errand_at
 
     def until_work(self, has_work: Callable[[], bool], next_at: Callable[[], float | None]) -> bool:
@@ -52,7 +53,7 @@ class Rest:
         return has_work() or self._bells.wait(self._bound_s(next_at(), self._errand_at()))
 
     def briefly(self, seconds: float) -> None:
-        """Wait for better times, not past the deadline."""
+        """Wait for better times, not past a reason to leave."""
         self._bells.drain()
         self._bells.wait(min(seconds, self._bound_s()))
 
@@ -62,7 +63,8 @@ class Rest:
 
     def _bound_s(self, *comes_at: float | None) -> float:
         bounds = [self._sleep_s]
-        if self._deadline is not None:
-            bounds.append(self._deadline - self._clock.monotonic())
+        leaves_at = self._leaves_at()
+        if leaves_at is not None:
+            bounds.append(leaves_at - self._clock.monotonic())
         bounds += [at - self._clock.now() for at in comes_at if at is not None]
         return max(0.0, min(bounds))

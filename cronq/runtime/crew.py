@@ -73,7 +73,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     conditions = Conditions(
         leaving,
         tally,
-        Rest(bells, clock, group.sleep_s, shift.deadline, second_hand.next_at),
+        Rest(bells, clock, group.sleep_s, leaving.comes_at, second_hand.next_at),
         clock,
         BatchSize(),
         attendance.looked if shift.stop_when_empty else _each(attendance.looked, second_hand.looked),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from cronq.tasks.task import Task
 
+_NEAR = 0.6  # as difflib has it
+_BESIDE = 0.8  # of the best: what is less like stands not beside it
+
 
 class Registry:
     """Tasks by name. Only what is in here is ever run."""
@@ -64,7 +67,28 @@ class Registry:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    import difflib
+    likeness = {one: found for one in known if (found := _likeness(name, one)) is not None}
+    best = max((of_function for of_function, _ in likeness.values()), default=0.0)
+    near = [one for one in likeness if likeness[one][0] >= _BESIDE * best]
+    near.sort(key=likeness.__getitem__, reverse=True)
+    return f"; did you mean {' or '.join(near[:3])}?" if near else f"; this app has {len(known)} tasks"
 
-    near = difflib.get_close_matches(name, known, n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; this app has {len(known)} tasks"
+
+def _likeness(name: str, known: str) -> tuple[float, float] | None:
+    """Return how like a task's name what was given is, function before module; None for not near.
+
+    Functions are compared apart from their modules, which all tasks of an app may share: a common module makes no task
+    like another. A function of the same name is near in whatever module.
+    """
+    (module, _, function), (known_module, _, known_function) = name.rpartition("."), known.rpartition(".")
+    of_function = _ratio(function, known_function)
+    of_module = _ratio(module, known_module) if module else 1.0
+    is_near = of_function >= _NEAR or sorted(function) == sorted(known_function)
+    is_there = of_module >= _NEAR or function == known_function
+    return (of_function, of_module) if is_near and is_there else None
+
+
+def _ratio(one: str, other: str) -> float:
+    import difflib  # 4 ms, and only a complaint needs it
+
+    return difflib.SequenceMatcher(None, one, other).ratio()

@@ -168,6 +168,13 @@ def test_time_limit_leaves_after_so_long(shop: Shell) -> None:
     assert ended(shop, "all", "--time-limit", "1s").endswith("time limit reached")
 
 
+def test_a_limit_of_idle_time_is_not_slept_over(shop: Shell) -> None:
+    """It would be late by up to `sleep`."""
+    text = shop.config.read_text().replace("{ min = 1", "{ min = 0")
+    shop.config.write_text(f'max_processes = 1\n{text}linger = "0.5s"\n')
+    assert "idle, and every place of the account is taken" in ended(shop, "all")
+
+
 def test_memory_limit_leaves_when_larger(shop: Shell) -> None:
     enqueue(shop, "normal")
     assert "memory limit reached" in ended(shop, "all", "--memory-limit", "16", "--stop-when-empty")

@@ -113,7 +113,7 @@ class Crew:
             Conditions(
                 Leaving(self.tally, (), [lambda: self.reasons[0] if self.reasons else None]),
                 self.tally,
-                Rest(self.bells, self.clock, 5.0, None),
+                Rest(self.bells, self.clock, 5.0),
                 self.clock,
                 size,
                 looked=self._looked,

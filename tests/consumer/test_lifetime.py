@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.consumer.lifetime import ChangedFiles, Leaving
-from cronq.consumer.limits import MessageLimit
+from cronq.consumer.limits import IdleLimit, Limit, MessageLimit, TimeLimit
 from cronq.consumer.tally import Tally
 from tests.clocks import FakeClock
 
@@ -180,3 +180,12 @@ def test_limits_are_asked_before_other_reasons():
 
 def test_there_is_no_reason_while_nobody_has_one():
     assert Leaving(Tally(), [MessageLimit(3)], [lambda: None]).reason() is None
+
+
+def test_leaving_comes_with_the_first_limit_that_comes_by_itself():
+    clock, idle = FakeClock(), Tally()
+    idle.idle_since = clock.monotonic()
+    limits: list[Limit] = [TimeLimit(clock.monotonic() + 90, clock), MessageLimit(3), IdleLimit(1, lambda: True, clock)]
+    assert Leaving(idle, limits).comes_at() == clock.monotonic() + 1
+    assert Leaving(Tally(), limits).comes_at() == clock.monotonic() + 90
+    assert Leaving(Tally(), limits[1:]).comes_at() is None

@@ -8,6 +8,7 @@ from cronq.config.limit_keys import DEFAULTS
 from cronq.consumer.limits import (
     FailureLimit,
     IdleLimit,
+    Limit,
     LimitFacts,
     MemoryLimit,
     MessageLimit,
@@ -99,6 +100,23 @@ def test_the_idle_limit_asks_nobody_about_a_consumer_that_has_work():
         raise AssertionError
 
     assert IdleLimit(10, never, FakeClock()).reason(idle_since(None)) is None
+
+
+def test_the_idle_limit_is_asked_again_when_it_may_come_and_not_at_a_time_that_is_past():
+    clock = FakeClock()
+    began = clock.monotonic()
+    limit = IdleLimit(10, lambda: False, clock)
+    assert limit.comes_at(idle_since(None)) is None
+    assert limit.comes_at(idle_since(began)) == began + 10
+    clock.advance(10)
+    assert limit.comes_at(idle_since(began)) is None  # it would be waited for without a pause
+
+
+def test_only_limits_of_time_come_though_nothing_happens():
+    clock = FakeClock()
+    others: list[Limit] = [MessageLimit(1), FailureLimit(1), MemoryLimit(1.0, lambda: 2.0, clock)]
+    assert [limit.comes_at(idle_since(0.0)) for limit in others] == [None, None, None]
+    assert TimeLimit(90.0, clock).comes_at(tally()) == 90.0
 
 
 def facts(**known: Any) -> LimitFacts:

@@ -22,7 +22,8 @@ class Ordered(Bells):
 
 def rest(clock: FakeClock, happened: list[str], deadline_in: float | None = None) -> tuple[Rest, Ordered]:
     bells = Ordered(clock, happened)
-    return Rest(bells, clock, 5.0, None if deadline_in is None else clock.monotonic() + deadline_in), bells
+    leaves_at = None if deadline_in is None else clock.monotonic() + deadline_in
+    return Rest(bells, clock, 5.0, lambda: leaves_at), bells
 
 
 def test_it_looks_after_forgetting_old_rings_and_before_sleeping():
@@ -54,7 +55,7 @@ def test_it_sleeps_until_the_first_of_all_that_may_come(next_in, deadline_in, ex
     assert bells.waits == [expected]
 
 
-def test_it_waits_for_better_times_no_longer_than_its_deadline():
+def test_it_waits_for_better_times_no_longer_than_it_may_stay():
     clock = FakeClock()
     resting, bells = rest(clock, [], 2)
     resting.briefly(30)
@@ -71,7 +72,7 @@ def test_it_gets_up_for_an_errand():
     clock = FakeClock()
     bells = Bells(clock)
     errands = [clock.now() + 2, clock.now() + 90, None, clock.now() - 1]
-    resting = Rest(bells, clock, 5.0, None, lambda: errands.pop(0))
+    resting = Rest(bells, clock, 5.0, errand_at=lambda: errands.pop(0))
     for _ in range(4):
         clock.wall = 1_000_000_000.0
         resting.until_work(lambda: False, lambda: None)

@@ -184,6 +184,30 @@ def test_the_same_function_may_be_registered_twice(app):
     assert [task.options.queue for task in app.registry] == ["high"]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("shop.tasks.totl", "did you mean shop.tasks.total?"),
+        ("shop.task.total", "did you mean shop.tasks.total?"),
+        ("total", "did you mean shop.tasks.total?"),
+        ("totla", "did you mean shop.tasks.total?"),
+        ("orders.total", "did you mean shop.tasks.total?"),
+        ("shop.tasks.totals", "did you mean shop.tasks.total or shop.tasks.subtotals?"),
+        ("shop.tasks.tolat", "did you mean shop.tasks.total?"),
+        ("shop.tasks.refund", "this app has 4 tasks"),
+        ("shop.tasks", "this app has 4 tasks"),
+        ("shop.tasks.", "this app has 4 tasks"),
+        ("", "this app has 4 tasks"),
+    ],
+)
+def test_only_tasks_whose_function_is_near_are_suggested_not_all_of_a_module(app, given, said):
+    for name in ("shop.tasks.total", "shop.tasks.broken", "shop.tasks.subtotals", "mailing.send"):
+        app.task(name=name)(lambda: None)
+    with pytest.raises(UnknownTaskError) as told:
+        app.registry.get(given)
+    assert str(told.value) == f"no task is named {given}; {said}"
+
+
 def test_an_unknown_task_is_told_with_the_nearest_names(app):
     app.task(name="shop.send_mail")(send)
     with pytest.raises(UnknownTaskError, match=r"no task is named shop\.sendmail; did you mean shop\.send_mail\?"):
