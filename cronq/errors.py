@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 
 LONGEST_DELAY_S = 3650 * 86400
@@ -75,12 +76,15 @@ class BodyError(CronqError):
 
 
 class RetryLater(Exception):
-    """Raised by a task: run me again, after `delay_s` seconds (default: what the retry policy says).
+    """Raised by a task: run me again, after `delay_s` seconds, or a timedelta (default: what the retry policy says).
 
     Raises OptionError for a delay that is none: then that is what ends the attempt.
     """
 
-    def __init__(self, delay_s: float | None = None, reason: str = "asked to be retried") -> None:
+    def __init__(self, delay_s: float | timedelta | None = None, reason: str = "asked to be retried") -> None:
+        from cronq.units import in_seconds
+
+        delay_s = None if delay_s is None else in_seconds(delay_s)
         is_number = isinstance(delay_s, int | float) and not isinstance(delay_s, bool)
         if delay_s is not None and not (is_number and 0 <= delay_s <= LONGEST_DELAY_S):
             wants = "must be a number of seconds, 0 or more, and at most ten years"

@@ -28,6 +28,7 @@ from cronq.transports.installation import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
     from typing import Concatenate
 
     from cronq.app.declarations import Declarations
@@ -129,7 +130,7 @@ class App:
         return TaskDecorator(self.registration.handler)
 
     def batch(
-        self, /, *, size: int, wait_s: float = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
+        self, /, *, size: int, wait_s: float | timedelta = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
     ) -> Callable[[Callable[Concatenate[list[T], ...], R]], BatchTask[T, R]]:
         """Make a function that takes a list a task that is enqueued with single items: `@app.batch(size=50)`.
 
@@ -137,8 +138,9 @@ class App:
         is tried again alone; `PartlyFailed` says that not all did. `options` are those of `task`.
         """
         from cronq.tasks.batch_task import Gather
+        from cronq.units import in_seconds
 
-        gather, said = Gather(size, wait_s), Said(name, options)
+        gather, said = Gather(size, in_seconds(wait_s)), Said(name, options)
         return lambda function: self.registration.batch(function, gather, said)
 
     def cron(

@@ -18,6 +18,7 @@ from cronq.tasks.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import timedelta
     from typing import Concatenate
 
     from cronq.app.modules import Modules
@@ -93,12 +94,13 @@ handler: TaskDecorator = TaskDecorator(SHARED.registration.handler)
 
 
 def batch(
-    *, size: int, wait_s: float = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
+    *, size: int, wait_s: float | timedelta = 1.0, name: str | None = None, **options: Unpack[TaskOptions]
 ) -> Callable[[Callable[Concatenate[list[T], ...], R]], BatchTask[T, R]]:
     """As `app.batch`, for a task that belongs to every app that includes its module."""
     from cronq.tasks.batch_task import Gather
+    from cronq.units import in_seconds
 
-    gather, said = Gather(size, wait_s), Said(name, options)
+    gather, said = Gather(size, in_seconds(wait_s)), Said(name, options)
     return lambda function: SHARED.registration.batch(function, gather, said)
 
 

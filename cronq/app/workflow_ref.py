@@ -9,9 +9,11 @@ from cronq.errors import NoResult, WaitTimeout
 from cronq.messages.message import State
 from cronq.namedtuple import NamedTuple
 from cronq.tasks.ref import last_line
+from cronq.units import in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
     from cronq.app.refs import AppRefs
     from cronq.transports.installation import Installation
@@ -89,16 +91,17 @@ class WorkflowRef:
             raise NoResult(f"the workflow has no result yet, {progress}: workflow.wait(timeout_s) waits for it")
         return self._result_of(self._tree)
 
-    def wait(self, timeout_s: float) -> WorkflowRef:
+    def wait(self, timeout_s: float | timedelta) -> WorkflowRef:
         """Return self when nothing of it is left to be done, or a step has failed for good.
 
         For scripts, commands and tests, as `Ref.wait`. Raises WaitTimeout after `timeout_s` seconds.
         """
-        for _ in looks(timeout_s):
+        most_s = in_seconds(timeout_s)
+        for _ in looks(most_s):
             progress = self.progress
             if progress.failed or progress.done == progress.total:
                 return self
-        raise WaitTimeout(f"the workflow is not over after {timeout_s:g} s: {progress}")
+        raise WaitTimeout(f"the workflow is not over after {most_s:g} s: {progress}")
 
     def cancel(self) -> bool:
         """Remove what waits; what would follow it never comes. False when a message is running: it goes on."""

@@ -42,6 +42,20 @@ def whole(low: int, high: int, example: int) -> Kind:
     return Kind(accept, f"a whole number from {low} to {high}", str(example))
 
 
+def memory(low: int, high: int, example: int) -> Kind:
+    """Return the kind of a size from `low` to `high` MB, kept as a whole number of these."""
+
+    def accept(value: object) -> int:
+        from cronq.units import megabytes  # which a tick without such keys does without
+
+        size = megabytes(value)
+        if low <= size <= high:
+            return size
+        raise ValueError
+
+    return Kind(accept, f'a whole number of MB from {low} to {high}, or text with K, M or G such as "1G"', str(example))
+
+
 def number(low: float, high: float, example: float) -> Kind:
     """Return the kind of a number from `low` to `high`, with or without a fraction."""
 

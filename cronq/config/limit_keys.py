@@ -75,11 +75,11 @@ LIMITS = (
     LimitKey(
         "memory_limit_mb",
         default=256,
-        kind=lambda kinds: kinds.whole(*MEGABYTES, 256),
+        kind=lambda kinds: kinds.memory(*MEGABYTES, 256),
         word=OFF,
         meaning="... when it has grown to this",
         option="--memory-limit",
-        help="Leave when larger than so many MB.",
+        help="Leave when larger than this: MB, or text such as 512M or 1G.",
     ),
     LimitKey(
         "failure_limit",

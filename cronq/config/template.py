@@ -23,6 +23,7 @@ BODY = """\
 # cronq.toml: every key is optional.  `cronq check` checks it, and all that it names.
 # `#key = value` shows a default, `# key = value` an example; take the `#` away to use it.
 # Relative paths start at this file's directory.  Durations: 90, "90s", "10m", "2h", "1d", "1h30m", "PT10M".
+# Sizes: megabytes such as 256, or "800000K", "512M", "1.5G", of 1024 each.
 # Variables win over this file: CRONQ_MAX_PROCESSES=8, CRONQ_INLINE_MODE=off, CRONQ_INLINE_QUEUES=high,normal.
 
 {app}  # what consumers import, module:variable

@@ -9,9 +9,11 @@ from cronq.messages.own_headers import PREFIX, label_of
 from cronq.namedtuple import NamedTuple
 from cronq.tasks import cursor as cursors
 from cronq.tasks.option_values import check_seconds
+from cronq.units import in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from cronq.tasks.cursor import Later
 
@@ -126,14 +128,15 @@ class Context:
         """What the slice before gave to `continue_later`; None in the first one."""
         return cursors.read(self._message.cursor)
 
-    def continue_later(self, position: object, delay_s: float = 0.0) -> Later:
+    def continue_later(self, position: object, delay_s: float | timedelta = 0.0) -> Later:
         """Go on in another slice: `return context.continue_later(position)`, and find it in `context.cursor` there.
 
         The message keeps its id and has all its attempts again. Raises UsageError for a position that is not JSON,
         or too big.
         """
-        check_seconds("delay_s", delay_s, _LONGEST_DELAY_S, "seconds, 0 or more, and at most a year")
-        return cursors.Later(cursors.written(position), delay_s)
+        seconds = in_seconds(delay_s)
+        check_seconds("delay_s", seconds, _LONGEST_DELAY_S, "seconds, 0 or more, and at most a year")
+        return cursors.Later(cursors.written(position), seconds)
 
 
 CURRENT: Final = Context(Message("", "normal", "", b"", attempt=1), None, lambda: False, ANYWHERE)

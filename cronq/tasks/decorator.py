@@ -34,7 +34,7 @@ class TaskOptions(TypedDict, total=False):
     result_ttl_s: float | timedelta
     on_failure: Task[..., Any] | None
     isolated: bool
-    memory_mb: int | None
+    memory_mb: int | str | None
     capture_output: bool
     unique: Unique | Key | None
     debounce_s: float | timedelta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cronq.tasks.option_values import (
 )
 from cronq.tasks.retry import Retry
 from cronq.tasks.terms import asked
+from cronq.units import SIZES, in_seconds, megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +85,8 @@ class Options:
 
     def _check_isolation(self) -> None:
         if self.memory_mb is not None and (type(self.memory_mb) is not int or not 16 <= self.memory_mb <= 1_048_576):
-            raise OptionError(f"memory_mb = {self.memory_mb!r}: must be a whole number of MB from 16 to 1048576")
+            wants = f"a whole number of MB from 16 to 1048576, or {SIZES}"
+            raise OptionError(f"memory_mb = {self.memory_mb!r}: must be {wants}")
         for name in ("memory_mb", "capture_output"):
             if getattr(self, name) and not self.isolated:
                 raise OptionError(f"{name} needs isolated=True: memory and streams belong to a process, not to a task")
@@ -153,7 +156,7 @@ def check_retry(value: object) -> None:
 
 
 def read_options(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return options as they were given, timedeltas as seconds.
+    """Return options as they were given, timedeltas as seconds and sizes with a unit as MB.
 
     Raises OptionError that names those there are when one is not among them.
     """
@@ -161,11 +164,16 @@ def read_options(kind: type[Options | Delivery], given: Mapping[str, Any]) -> Ma
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}; there are {', '.join(known)}")
-    return {name: _seconds(value) if name.endswith("_s") else value for name, value in given.items()}
+    return {name: _plain(name, value) for name, value in given.items()}
 
 
-def _seconds(value: Any) -> Any:
-    return value.total_seconds() if hasattr(value, "total_seconds") else value
+def _plain(name: str, value: Any) -> Any:
+    if name.endswith("_s"):
+        return in_seconds(value)
+    if name.endswith("_mb") and isinstance(value, str):
+        with suppress(ValueError):  # it is refused as it was given
+            return megabytes(value)
+    return value
 
 
 def options_of(function: Callable[..., object], given: Mapping[str, Any]) -> Options:

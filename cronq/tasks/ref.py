@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 from cronq.errors import NoResult, UsageError
 from cronq.messages.message import State
 from cronq.messages.outbox import DROPPED, HELD, Outbox
+from cronq.units import in_seconds
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from cronq.messages.message import Record
 
 R_co = TypeVar("R_co", covariant=True)
@@ -73,13 +76,13 @@ class Ref(Generic[R_co]):
         self._record = None if self._fate() is not None else self._asked.find(self.id)
         return self
 
-    def wait(self, timeout_s: float) -> Ref[R_co]:
+    def wait(self, timeout_s: float | timedelta) -> Ref[R_co]:
         """Return self when the message is over: done, failed, or gone.
 
         For scripts, commands and tests. In a web request it would hold one of the few processes that an account has,
         perhaps the very one that would have run the message. Raises WaitTimeout after `timeout_s` seconds.
         """
-        self._asked.wait(self, timeout_s)
+        self._asked.wait(self, in_seconds(timeout_s))
         return self
 
     @property

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from cronq.errors import GiveUp, OptionError, RetryLater, TaskStopped
 from cronq.namedtuple import NamedTuple
 from cronq.tasks.module_name import full_name, settled
+from cronq.units import in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
 ErrorClass = type[BaseException] | str
 
@@ -48,7 +50,22 @@ class Retry:
     retry_on: Sequence[ErrorClass] = ()
     give_up_on: Sequence[ErrorClass] = ()
 
+    if TYPE_CHECKING:  # what is given may be a timedelta, what is kept is seconds
+
+        def __init__(  # noqa: PLR0913, PLR0917 - the fields
+            self,
+            max_attempts: int = 3,
+            delay_s: float | timedelta = 1.0,
+            multiplier: float = 2.0,
+            max_delay_s: float | timedelta = 3600.0,
+            jitter: float = 0.1,
+            retry_on: Sequence[ErrorClass] = (),
+            give_up_on: Sequence[ErrorClass] = (),
+        ) -> None: ...
+
     def __post_init__(self) -> None:
+        for name in ("delay_s", "max_delay_s"):
+            object.__setattr__(self, name, in_seconds(getattr(self, name)))
         for name, lowest, highest in _BOUNDS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:

@@ -222,7 +222,7 @@ def test_an_unknown_group_is_refused_with_those_there_are(shop: Shell, words: li
         (["--queue", "a b"], "--queue: "),
         (["--limit", "0"], "'--limit': 0 must be a whole number from 1"),
         (["--failure-limit", "no"], "'--failure-limit': no must be a whole number from 1"),
-        (["--memory-limit", "7"], "'--memory-limit': 7 must be a whole number from 16"),
+        (["--memory-limit", "7"], "'--memory-limit': 7 must be a whole number of MB from 16"),
         (["--time-limit", "soon"], "'--time-limit': "),
         (["--sleep", "soon"], "'--sleep': "),
         (["all", "--wait"], "No such option '--wait'"),

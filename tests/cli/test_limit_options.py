@@ -34,7 +34,7 @@ def test_what_is_not_given_changes_nothing():
     [
         (("--limit", "0"), "0 must be a whole number from 1 to 1000000000, for example 1000"),
         (("--time-limit", "soon"), 'soon must be a duration from 1s to 30d, for example "10m"'),
-        (("--memory-limit", "off"), "off must be a whole number from 16 to 1048576, for example 256"),
+        (("--memory-limit", "off"), "off must be a whole number of MB from 16 to 1048576, or text with K, M or G"),
     ],
 )
 def test_a_value_that_the_file_would_refuse_is_refused(words: tuple[str, ...], said: str):

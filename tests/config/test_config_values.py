@@ -225,7 +225,7 @@ def test_the_mappings_cannot_be_changed(loaded: Loading) -> None:
         (GROUP + "autoscale = {min = 3, max = 2}", "autoscale.min = 3: must be at most autoscale.max, which is 2"),
         (GROUP + "isolated = 1", "consumers[0] (high): isolated = 1: must be true or false, for example true"),
         ("queues.low.isolated = 'yes'", 'queues.low.isolated = "yes": must be true or false, for example true'),
-        ("queues.low.memory_mb = 1", "queues.low.memory_mb = 1: must be a whole number from 16 to 1048576"),
+        ("queues.low.memory_mb = 1", "queues.low.memory_mb = 1: must be a whole number of MB from 16 to 1048576"),
         (GROUP + "nice = 20", "consumers[0] (high): nice = 20: must be a whole number from 0 to 19"),
         (GROUP + GROUP, 'consumers[1] (high): name = "high": must be another name, consumers[0] has this one'),
         ("max_proceses = 1", "max_proceses: is no key of cronq; did you mean max_processes?"),

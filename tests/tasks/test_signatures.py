@@ -369,7 +369,7 @@ def test_the_function_of_a_key_that_fails_is_named(app, key):
 # what a task asks for while it runs
 
 
-@pytest.mark.parametrize("delay_s", ["x", -1, NAN, INF, True, timedelta(1), 1e15])
+@pytest.mark.parametrize("delay_s", ["x", -1, NAN, INF, True, timedelta(days=5000), 1e15])
 def test_retry_later_with_a_delay_that_is_none_ends_the_attempt_with_that(app, delay_s):
     def later() -> None:
         raise RetryLater(delay_s)
@@ -387,7 +387,7 @@ def test_retry_later_of_a_subclass_without_a_delay_waits_as_the_policy_says():
     assert Retry(delay_s=7, jitter=0).decide(1, Odd()) == Again(7)
 
 
-@pytest.mark.parametrize("delay_s", ["x", -1, NAN, None, timedelta(1)])
+@pytest.mark.parametrize("delay_s", ["x", -1, NAN, None, timedelta(days=5000)])
 def test_a_slice_that_goes_on_after_what_is_no_time_ends_with_that(app, delay_s):
     def slices(context: Context) -> object:
         return context.continue_later(1, delay_s)
