@@ -72,7 +72,7 @@ def _statistics(app: App, selection: Selection, now: float) -> Answer:
     counted = by_task_and_class(app.transport.statistics(selection)) if is_used(app.settings) else []
     whole = sum(one.number for one in counted)
     longest = "; those that failed the longest ago were counted" if whole >= selection.at_most else ""
-    return listed(now).of(counted, lambda: [f"{count(whole, 'message')}{longest}"])
+    return listed(now).of(counted, lambda: [f"{count(whole, 'message')}{longest}"] if counted else [])
 
 
 @command.has("show")

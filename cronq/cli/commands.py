@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -74,6 +74,9 @@ def cli(context: click.Context, config: str | None) -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # no character of others is a reason to end, however old the terminal
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(args=list(words), prog_name="cronq", standalone_mode=False)
     except click.exceptions.Abort:

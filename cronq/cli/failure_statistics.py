@@ -41,6 +41,7 @@ def listed(now: float) -> Listing[Failures]:
         Column("task", lambda one: one.task, Fit.NAME),
         Column("error", lambda one: one.error_class or "-", Fit.NAME),
         Column("last", lambda one: ago(max(0.0, now - one.last_at))),
+        empty="no failed messages",
     )
 
 

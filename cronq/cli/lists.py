@@ -26,20 +26,31 @@ class Column(NamedTuple, Generic[T]):
 
 
 class Listing(Generic[T]):
-    """How things of one kind are listed: `data` is all that a program gets of one, the columns what a person sees."""
+    """How things of one kind are listed: `data` is all that a program gets of one, the columns what a person sees.
+
+    `below` is a line under each, `empty` what is said when there are none.
+    """
 
     def __init__(
-        self, data: Callable[[T], object], *columns: Column[T], below: Callable[[T], str] | None = None
+        self,
+        data: Callable[[T], object],
+        *columns: Column[T],
+        below: Callable[[T], str] | None = None,
+        empty: str = "",
     ) -> None:
         self._data = data
         self._columns = columns
         self._below = below
+        self._empty = empty
 
     def of(self, things: Sequence[T], notes: Callable[[], Iterable[str]] = tuple) -> Answer:
         """Return the list of these things; a person reads the notes below the table."""
         return Answer(lambda: [*self._table(things), *notes()], lambda: [self._data(one) for one in things])
 
     def _table(self, things: Sequence[T]) -> Iterator[str]:
+        if not things and self._empty:
+            yield self._empty
+            return
         width = line_width()
         head = [column.head for column in self._columns]
         rows = [[column.cell(one) for column in self._columns] for one in things]

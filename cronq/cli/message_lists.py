@@ -31,6 +31,7 @@ def failed_messages(now: float, short: Callable[[str], str], with_args: bool = F
         _ATTEMPTS,
         Column("error", error_line, Fit.TEXT),
         below=_arguments if with_args else None,
+        empty="no failed messages",
     )
 
 
@@ -44,6 +45,7 @@ def all_messages(now: float, short: Callable[[str], str], with_args: bool = Fals
         _ATTEMPTS,
         Column("", lambda one: _note(one, now), Fit.TEXT),
         below=_arguments if with_args else None,
+        empty="no messages",
     )
 
 

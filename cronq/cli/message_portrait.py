@@ -78,14 +78,15 @@ def _attempts(attempts: tuple[Attempt, ...]) -> Iterator[str]:
         return
     yield ""
     yield bold(f"the last {count(len(attempts), 'failed attempt')}" if len(attempts) > 1 else "failed attempt")
-    yield from columns([_attempt(one) for one in attempts], frozenset({0}))
+    for one, line in zip(attempts, columns([_attempt(one) for one in attempts], frozenset({0})), strict=True):
+        yield line
+        yield f"      {escaped(f'{one.error_class}: {one.error}' if one.error_class else one.error)}"
 
 
 def _attempt(one: Attempt) -> tuple[str, ...]:
     took = "" if one.took_s is None else f"{one.took_s:.1f}s" if one.took_s < 10 else span(one.took_s)
     peak = "" if one.peak_mb is None else f"{one.peak_mb:.0f} MB"
-    why = f"{one.error_class}: {one.error}" if one.error_class else one.error
-    return (f"  {one.attempt}", at(one.at), escaped(one.host), escaped(one.slot), took, peak, escaped(why))
+    return (f"  {one.attempt}", at(one.at), one.host, one.slot, took, peak)
 
 
 def _block(title: str, text: str) -> Iterator[str]:

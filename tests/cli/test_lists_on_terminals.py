@@ -141,3 +141,30 @@ def test_a_real_terminal_bounds_the_lines_too(shop: Shell) -> None:
     rows = [line for line in done.stdout.splitlines() if "…" in line]
     assert len(rows) == 1
     assert cells(rows[0]) == 60
+
+
+def test_an_old_terminal_that_lacks_a_character_shows_its_code(screen: Shell) -> None:
+    screen.environ["PYTHONIOENCODING"] = "latin-1"
+    give_up(screen, "注文", task=LONG)
+    text = screen.says("failed")
+    assert "\\u6ce8\\u6587" in text
+    assert "\\u2026" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["failed"], "no failed messages\n"),
+        (["failed", "list", "--stats"], "no failed messages\n"),
+        (["messages"], "no messages\n"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_list_says_so(screen: Shell, words: list[str], said: str) -> None:
+    assert screen.says(*words) == said
+
+
+def test_one_message_is_shown_without_a_line_that_need_be_wrapped(screen: Shell) -> None:
+    message_id = give_up(screen, "x" * 60, headers=b'{"user":"ada"}')
+    lines = screen.says("failed", "show", message_id).splitlines()
+    assert max(map(cells, lines)) <= 80
