@@ -47,6 +47,10 @@ class TransportError(CronqError):
         self.pressure = pressure
 
 
+class UnstorableError(TransportError):
+    """What was to be written is refused as it is, by a store that can be written: trying again is no use."""
+
+
 class SyncError(TransportError):
     """What was written is there for all to see, but the disk did not confirm it: a power cut may take it."""
 

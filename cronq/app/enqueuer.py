@@ -107,9 +107,9 @@ class Enqueuer:
         except SyncError:  # they are there, for all to see
             raise
         except (TransportError, StateDirError) as error:
-            from cronq.app.last_resort import hand_over, unsent
+            from cronq.app.last_resort import keep
 
-            hand_over(unsent(messages, error), self._on_unsent)
+            keep(installation, messages, error, self._on_unsent)
             return
         if absorbed:
             self.refs.learn(absorbed)

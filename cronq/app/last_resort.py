@@ -1,12 +1,13 @@
-"""What becomes of messages that the store has not taken: a hook of the project takes them, or their caller hears it."""
+"""What becomes of messages that the store has not taken: the spool, a hook of the project, or their caller has them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cronq.errors import TransportError
+from cronq.errors import TransportError, UnstorableError
 from cronq.events import emit
 from cronq.messages.unsent import Unsent
+from cronq.transports.spool_choice import spool_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,29 @@ if TYPE_CHECKING:
     from cronq.app.project_hooks import OnUnsent
     from cronq.errors import CronqError
     from cronq.messages.message import Message
+    from cronq.transports.installation import Installation
+
+
+def keep(installation: Installation, messages: Sequence[Message], cause: CronqError, hooks: Sequence[OnUnsent]) -> None:
+    """Put messages into the spool, or give them to a hook. Raises Unsent when neither takes them."""
+    why_not = "" if isinstance(cause, UnstorableError) else _spool(installation, messages, cause)
+    if why_not is not None:
+        hand_over(_unsent(messages, cause, why_not), hooks)
+
+
+def _spool(installation: Installation, messages: Sequence[Message], cause: CronqError) -> str | None:
+    """Put messages into the spool; None when they are in it, otherwise what is to be said of it."""
+    spool = spool_of(installation.settings, installation.state) if installation.settings.spool else None
+    if spool is None:
+        return ""
+    from cronq.messages.parcel import packed
+
+    try:
+        spool.append(packed(messages))
+    except OSError as error:
+        return f"; {spool.path}: {error.strerror}"
+    emit("spooled", messages=messages, error=cause)
+    return None
 
 
 def hand_over(error: Unsent, hooks: Sequence[OnUnsent]) -> None:
@@ -24,10 +48,9 @@ def hand_over(error: Unsent, hooks: Sequence[OnUnsent]) -> None:
         raise error
 
 
-def unsent(messages: Sequence[Message], cause: CronqError) -> Unsent:
-    """Return what is raised for messages that the store has not taken, and for which reason."""
+def _unsent(messages: Sequence[Message], cause: CronqError, and_so: str) -> Unsent:
     tasks = ", ".join(sorted({message.task for message in messages}))
-    text = f"{cause}; not enqueued: {len(messages)} of {tasks}"
+    text = f"{cause}{and_so}; not enqueued: {len(messages)} of {tasks}"
     error = Unsent(text, messages, pressure=isinstance(cause, TransportError) and cause.pressure)
     error.exit_code = cause.exit_code
     error.__cause__ = cause  # for hooks, which see it before it is raised

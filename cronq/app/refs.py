@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from cronq.errors import UnknownTaskError, UsageError, WaitTimeout
+from cronq.events import emit
 from cronq.messages.outbox import HELD
 from cronq.tasks.ref import OVER, SENT, Ref
 
@@ -54,6 +55,18 @@ class AppRefs:
 
     def find(self, message_id: str) -> Record | None:
         return self._definitions.installation.transport.find(message_id)
+
+    def is_spooled(self, message_id: str) -> bool:
+        installation = self._definitions.installation
+        if not installation.settings.spool:
+            return False
+        from cronq.supervisor.replay import lying_in
+
+        try:
+            return any(one.id == message_id for one in lying_in(installation))
+        except OSError as error:
+            emit("trouble", error=error)
+            return False
 
     def result_of(self, record: Record) -> Any:
         stored = record.result or b"null"

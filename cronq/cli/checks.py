@@ -18,10 +18,12 @@ from cronq.errors import CronqError
 from cronq.host.process import HAS_CONSUMERS
 from cronq.host.requirements import no_consumers
 from cronq.host.shared_places import shared_place_of, why_not_to_stay
+from cronq.supervisor.spool_status import spool_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cronq.app import App
     from cronq.cli.cronline import Job
     from cronq.cli.findings import Finding
     from cronq.config.settings import Settings
@@ -76,8 +78,22 @@ def _transport(settings: Settings) -> Iterator[Finding]:
         yield Fact("transport", settings.transport)
         yield Warned(f"transport = {settings.transport!r}: keeps nothing beyond its process: for tests only")
         return
+    yield from _spool(app)
     app.transport.close()
     yield from _sqlite(path, waiting)
+
+
+def _spool(app: App) -> Iterator[Finding]:
+    if not app.settings.spool:
+        return
+    found = spool_status(app.installation)
+    if found is None:
+        yield Warned("spool = true: this system cannot reserve room for files: nothing is kept")
+        return
+    if found.unusable is not None:
+        yield Warned(f"spool = true: {found.unusable}")
+    lying = count(found.messages, "message") if found.messages else "empty"
+    yield Fact("spool", f"{app.state.spool} ({found.size // (1024 * 1024)} MB reserved, {lying})")
 
 
 def _sqlite(path: str, waiting: int) -> Iterator[Finding]:

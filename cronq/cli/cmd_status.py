@@ -13,6 +13,7 @@ from cronq.cli.status_screen import as_data, screen
 from cronq.config.complaint_words import no_file
 from cronq.errors import StateDirError, TransportError, UsageError
 from cronq.supervisor.bulletin import Trouble
+from cronq.supervisor.spool_status import spool_status
 from cronq.supervisor.status import Status, look
 from cronq.supervisor.troubles import troubles
 
@@ -70,12 +71,13 @@ def _look(app: App) -> Status:
 
     try:
         app.state.refuse()
-        return look(app.settings, app.state, app.transport if is_used(app.settings) else None, app.clock)
+        found = look(app.settings, app.state, app.transport if is_used(app.settings) else None, app.clock)
     except (StateDirError, TransportError) as error:
         try:
-            return look(app.settings, app.state, None, app.clock)._replace(queues=(), unreadable=str(error))
+            found = look(app.settings, app.state, None, app.clock)._replace(queues=(), unreadable=str(error))
         except OSError:  # not for us to look at, which is the very trouble
             raise error from None
+    return found._replace(spool=spool_status(app.installation)) if is_used(app.settings) else found
 
 
 def _answer(status: Status, found: tuple[Trouble, ...]) -> Answer:

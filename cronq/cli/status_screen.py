@@ -24,6 +24,7 @@ def screen(status: Status, troubles: Sequence[str]) -> list[str]:
         "",
         *([] if status.unreadable else _queues(status.queues)),
         *_failures(status),
+        *_spool(status),
         *([""] if troubles else []),
         *(red(f"! {text}") for text in troubles),
     ]
@@ -119,6 +120,13 @@ def _queue(queue: QueueStatus) -> tuple[str, ...]:
 
 def _failures(status: Status) -> list[str]:
     return ["", yellow(f"{count(status.failed, 'message')} in the failure queue")] if status.failed else []
+
+
+def _spool(status: Status) -> list[str]:
+    spool = status.spool
+    if spool is None or not spool.messages:
+        return []
+    return ["", yellow(f"spool  {count(spool.messages, 'message')}: {spool.used} of {spool.size} bytes")]
 
 
 def _plain(value: Any) -> Any:

@@ -127,6 +127,8 @@ MAIN = Table(
         "durability": choice(("full", "normal")),
         "state_dir": path(),
         "queue_prefix": text(kinds.is_prefix, "up to 40 letters, digits, _ . : -", '"shop:"'),
+        "spool": switch(),
+        "spool_mb": memory(1, 1024, 4),
         "store_max_mb": or_word(*OFF, memory(1, 1_048_576, 500)),
         "python": absolute_path("/home/ada/virtualenv/shop/3.11/bin/python"),
         "spawn": choice(("exec", "fork")),

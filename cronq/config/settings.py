@@ -119,6 +119,8 @@ class Settings(NamedTuple):
     durability: Durability = "full"
     queue_prefix: str = ""
     store_max_mb: int | None = None
+    spool: bool = False
+    spool_mb: int = 4
     python: str | None = None
     spawn: Spawn = "exec"
     interval_s: float | Literal["auto"] = AUTO

@@ -23,6 +23,7 @@ _LEVELS = {
     "lost_reservation": logging.WARNING,
     "result_not_kept": logging.WARNING,
     "pressure": logging.WARNING,
+    "spooled": logging.WARNING,
     "backed_off": logging.WARNING,
     "trouble": logging.WARNING,
     "leftovers": logging.WARNING,

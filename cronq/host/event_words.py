@@ -6,7 +6,7 @@ from cronq.messages.own_headers import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from cronq.messages.message import Message
@@ -44,6 +44,8 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"{len(facts['absorbed'])} messages were not needed, since one of their unique key was there: "
         f"{', '.join(sorted({message.task for message in facts['messages']}))}"
     ),
+    "spooled": lambda facts: f"{_several(facts['messages'])} put into the spool: {facts['error']}",
+    "replayed": lambda facts: f"{_several(facts['messages'])} taken out of the spool, into the queues",
     "unsent": lambda facts: (
         f"{facts['error']}; {'an @app.on_unsent hook has taken it' if facts['is_taken'] else 'its caller was told'}"
     ),
@@ -82,6 +84,10 @@ def words_for(name: str, facts: Mapping[str, object]) -> str | None:
 def _named(message: Message) -> str:
     label = label_of(message)
     return f"{message.task} {message.id} ({label})" if label else f"{message.task} {message.id}"
+
+
+def _several(messages: Sequence[Message]) -> str:
+    return f"{len(messages)} of {', '.join(sorted({message.task for message in messages}))}"
 
 
 def _brief(error: object) -> str:

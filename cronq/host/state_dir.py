@@ -38,6 +38,7 @@ class StateDir:
         self.told: str = f"{path}/told"
         self.log: str = f"{path}/log/cronq.log"
         self.output: str = f"{path}/log/output.log"
+        self.spool: str = f"{path}/spool"
 
     def last_stop(self) -> str:
         """Return what tells the last `cronq stop` from all others: when its file was written, and which one it is."""

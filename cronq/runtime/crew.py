@@ -19,6 +19,7 @@ from cronq.consumer.tally import Tally
 from cronq.host.bell import Bells
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor import interval, seats
+from cronq.supervisor.replay import SpoolWatch
 from cronq.supervisor.second_hand import SecondHand
 from cronq.tasks.context import Workplace
 
@@ -69,6 +70,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     stops = stops_of(app, slot.holder, lambda: leaving.reason() is not None)
     alarm = Alarm(clock, stops.due_in)
     second_hand = SecondHand(app.installation)
+    errands = [*([] if shift.stop_when_empty else [second_hand.looked]), *_spool_errand(app)]
     attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
     conditions = Conditions(
         leaving,
@@ -76,7 +78,7 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         Rest(bells, clock, group.sleep_s, leaving.comes_at, second_hand.next_at),
         clock,
         BatchSize(),
-        attendance.looked if shift.stop_when_empty else _each(attendance.looked, second_hand.looked),
+        _each(attendance.looked, *errands) if errands else attendance.looked,
         alarm.share_after,
         followed=app.enqueuer.announce,
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
@@ -94,6 +96,15 @@ def stops_of(app: App, holder: str, is_leaving: Callable[[], bool] = lambda: Fal
     """Return what knows which of a holder's messages somebody wants stopped."""
     transport = app.transport
     return Stops(app.clock, lambda: transport.asked_to_stop(holder), transport.is_busy, is_leaving)
+
+
+def _spool_errand(app: App) -> list[Callable[[bool], None]]:
+    """Return what is to be told of looks, in a list. It looks itself before the first one, which may be the last."""
+    if not app.settings.spool:
+        return []
+    watch = SpoolWatch(app.installation)
+    watch.looked(busy=False)
+    return [watch.looked]
 
 
 def _nothing(error: BaseException) -> bool:

@@ -23,6 +23,7 @@ from cronq.runtime.crew import lapse_s, stops_of
 from cronq.runtime.run_time_notes import remember
 from cronq.supervisor import interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
+from cronq.supervisor.replay import is_waiting, look_after
 from cronq.supervisor.rescue import find_dead, rescue
 from cronq.supervisor.single_start import group_for, start_one
 from cronq.supervisor.spawn import TwiceDetached
@@ -42,7 +43,9 @@ TICKS_ARE_GONE_S = 2 * 3600.0  # longer than any host's cron takes
 
 
 def has_work(app: App, queues: Sequence[str]) -> bool:
-    """Tell whether something is ready in these queues, or reserved by somebody who may be dead."""
+    """Tell whether something is ready in these queues, or in the spool, or is reserved by somebody who may be dead."""
+    if app.settings.spool and is_waiting(app.installation):
+        return True
     return bool(_ready(app, queues) or app.transport.held())
 
 
@@ -61,6 +64,8 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
     began = app.clock.monotonic()
     app.definitions.complete()
     _rescue_all(app, slot)
+    if app.settings.spool:
+        look_after(app.installation)
     slot.begin(decision.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision)
     reason = drain.until(began + decision.budget_s)

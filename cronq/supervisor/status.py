@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cronq.messages.message import QueueCounts
     from cronq.supervisor.interval import Planned
     from cronq.supervisor.slots import Seen, SlotNote
+    from cronq.supervisor.spool_status import SpoolStatus
     from cronq.supervisor.worker_status import Worker
     from cronq.transports.base import Transport
 
@@ -101,6 +102,7 @@ class Status(NamedTuple):
     refused: tuple[str, ...] = ()
     unreadable: str | None = None
     rooms: tuple[Room, ...] = ()
+    spool: SpoolStatus | None = None
 
     @property
     def failed(self) -> int:

@@ -53,6 +53,10 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
     try:
         if from_cron:
             _note_time(supervisor)
+        if supervisor.settings.spool or os.path.exists(supervisor.state.spool):
+            from cronq.supervisor.replay import look_after
+
+            look_after(supervisor)
         _enqueue_recurring(supervisor, from_cron)
         plan = decide(supervisor.settings, see(supervisor))
         carry_out(supervisor, plan)

@@ -28,6 +28,7 @@ def troubles(status: Status) -> tuple[Trouble, ...]:
         *_of_groups(status),
         *(Trouble(f"schedule {text}", text) for text in status.refused),
         *(one for queue in status.queues for one in _of_queue(queue, status)),
+        *_of_spool(status),
     )
 
 
@@ -139,6 +140,16 @@ def _of_queue(queue: QueueStatus, status: Status) -> Iterator[Trouble]:
     if not queue.served_by:
         more += ", and no group of [[consumers]] serves this queue"
     yield Trouble(f"old {queue.name}", what, more, is_mailed=False)
+
+
+def _of_spool(status: Status) -> Iterator[Trouble]:
+    spool = status.spool
+    if spool is not None and spool.unusable is not None:
+        yield Trouble("spool", "the spool keeps nothing", f": {spool.unusable}", is_mailed=False)
+    elif spool is not None and spool.messages:
+        what = "the queue could not be written, so messages lie in the spool"
+        more = f": {spool.messages}; free some space, the next tick puts them into their queues"
+        yield Trouble("spool", what, more, is_mailed=False)
 
 
 def _waits(messages: int) -> str:

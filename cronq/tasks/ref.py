@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 R_co = TypeVar("R_co", covariant=True)
 
-GONE, UNKNOWN = "gone", "unknown"
+GONE, UNKNOWN, SPOOLED = "gone", "unknown", "spooled"
 OVER = frozenset({State.DONE.value, State.FAILED.value, GONE, DROPPED, UNKNOWN})
 """What the status of a message is that nobody has to wait for."""
 
@@ -29,6 +29,9 @@ class Refs(Protocol):
 
     def find(self, message_id: str) -> Record | None:
         """Return everything known of a message, None when it is not there."""
+
+    def is_spooled(self, message_id: str) -> bool:
+        """Tell whether a message lies in the spool, since its queue could not be written."""
 
     def result_of(self, record: Record) -> Any:
         """Return the kept result of a message, with the type that its task says it returns."""
@@ -89,7 +92,8 @@ class Ref(Generic[R_co]):
     def status(self) -> str:
         """`ready`, `delayed`, `blocked`, `reserved`, `failed`, `done`; or why it is in no queue.
 
-        `held`: in an outbox that is not sent yet; `dropped` with one that never was. `gone`: finished and not kept, or
+        `held`: in an outbox that is not sent yet; `dropped` with one that never was. `spooled`: kept aside
+        while the queue cannot be written. `gone`: finished and not kept, or
         removed. `unknown`: there is no such message now, and this ref was made from an id, so nobody knows of any.
         """
         fate = self._fate()
@@ -98,6 +102,8 @@ class Ref(Generic[R_co]):
         record = self._looked()
         if record is not None:
             return record.state.value
+        if self._asked.is_spooled(self.id):
+            return SPOOLED
         return UNKNOWN if self._origin is None else GONE
 
     @property

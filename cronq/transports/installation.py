@@ -32,6 +32,12 @@ class Installation:
 
         if self.settings.transport.startswith("sqlite:"):
             self.state.prepare()
+        if self.settings.spool:
+            from cronq.transports.spool_choice import reserve_room, spool_of
+
+            spool = spool_of(self.settings, self.state)
+            if spool is not None:
+                reserve_room(spool)
         return make_transport(self.settings, self.clock)
 
     @cached_property

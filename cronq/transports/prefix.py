@@ -13,6 +13,7 @@ from cronq.messages.message import State
 from cronq.schedules.stored import of_schedule
 from cronq.transports.abilities.copies import Copies
 from cronq.transports.abilities.demand import demanded
+from cronq.transports.abilities.replays import Replays
 from cronq.transports.abilities.shared_transactions import SharedTransactions
 from cronq.transports.base import Transport, do_nothing
 from cronq.transports.selection import Selection, Statistic, statistics_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cronq.clock import Clock
+    from cronq.host.spool import Mark
     from cronq.messages.message import Message, Outcome, QueueCounts, Record
     from cronq.schedules.stored import Fired, Firing, StoredSchedule
     from cronq.transports.abilities.copies import Copy
@@ -48,6 +50,14 @@ class Prefixed(Transport):
 
     def enqueue_in(self, connection: object, messages: Sequence[Message]) -> None:
         demanded(self.inner, SharedTransactions).enqueue_in(connection, self._stored_all(messages))
+
+    def replayed(self, spool: str) -> Mark | None:
+        return demanded(self.inner, Replays).replayed(spool)
+
+    def replay(
+        self, spool: str, before: Mark | None, after: Mark, messages: Sequence[Message], shown: Shown = do_nothing
+    ) -> Mapping[str, str] | None:
+        return demanded(self.inner, Replays).replay(spool, before, after, self._stored_all(messages), shown)
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if want is not None:

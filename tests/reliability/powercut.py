@@ -17,6 +17,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cronq.clock import SystemClock
+from cronq.config.settings import Settings
+from cronq.host.state_dir import StateDir
+from cronq.supervisor.replay import lying_in
+from cronq.supervisor.tick import Supervisor
 from cronq.transports.sqlite import SqliteTransport
 from tests.reliability.checker import check
 from tests.reliability.disk import Disk, write_image
@@ -42,6 +47,16 @@ def returned(labels):
 prefix = sys.argv[1]
 tasks.app.transport.counts()
 tasks.app.transport._connections.get().execute("PRAGMA wal_autocheckpoint = 12")
+is_full = "PRAGMA query_only = %s"
+if tasks.app.settings.spool:
+    tasks.app.transport._connections.get().execute(is_full % "ON")
+    for number in range(4):
+        tasks.quick.enqueue(f"{prefix}s{number}")
+        returned([f"{prefix}s{number}"])
+    many = [f"{prefix}sm{number}" for number in range(10)]
+    tasks.quick.enqueue_many([((label,), {}) for label in many])
+    returned(many)
+    tasks.app.transport._connections.get().execute(is_full % "OFF")
 for number in range(6):
     tasks.quick.enqueue(f"{prefix}{number}")
     returned([f"{prefix}{number}"])
@@ -101,11 +116,18 @@ class Cut(NamedTuple):
     ended: frozenset[str]
 
 
-def make_run(home: Path, is_on_network: bool = False, durability: str = "full") -> tuple[str, list[Change]]:
-    """Run producers, consumers and a tick in a new project below `home`; return its root and what they did to it."""
+def make_run(
+    home: Path, is_on_network: bool = False, durability: str = "full", has_spool: bool = False
+) -> tuple[str, list[Change]]:
+    """Run producers, consumers and a tick in a new project below `home`; return its root and what they did to it.
+
+    With a spool, some of what is enqueued meets a store that cannot be written.
+    """
     home.mkdir(mode=0o700, exist_ok=True)
     project = Project.make(home / "project")
     project.env["CRONQ_DURABILITY"] = durability
+    if has_spool:
+        project.env |= {"CRONQ_SPOOL": "true", "CRONQ_SPOOL_MB": "1"}
     (project.home / "cut.py").write_text(PRODUCE)
     if is_on_network:
         (project.home / "sitecustomize.py").write_text(ON_A_NETWORK)
@@ -227,21 +249,28 @@ def judge(target: Path, cut: Cut) -> str | None:
         transport.held()
         with closing(sqlite3.connect(path)) as connection:
             answer = connection.execute("PRAGMA integrity_check").fetchall()
-            there = {row[0].split(b'"')[3].decode() for row in connection.execute("SELECT body FROM messages")}
+            bodies = [row[0] for row in connection.execute("SELECT body FROM messages")]
+        bodies += [message.body for message in lying_in(_place_of(target, transport))]
         transport.close()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     if answer != [("ok",)]:
         return f"integrity_check: {answer}"
+    there = {body.split(b'"')[3].decode() for body in bodies}
     return f"lost: {sorted(expected - there)[:5]}" if expected - there else None
+
+
+def _place_of(target: Path, transport: SqliteTransport) -> Supervisor:
+    settings = Settings(None, str(target), str(target / ".cronq"), spool=True)
+    return Supervisor(settings, StateDir(settings.state_dir), transport, SystemClock(), lambda command: False, {})
 
 
 def main(seconds: float, seed: int) -> int:
     """Try both journals at all points, for at most so long each."""
     base = Path(tempfile.mkdtemp(prefix="cronq-cut-", dir=Path.home()))
     faults = []
-    for journal, is_on_network in (("WAL", False), ("TRUNCATE", True)):
-        run = make_run(base / journal, is_on_network)
+    for journal, is_on_network, has_spool in (("WAL", False, False), ("TRUNCATE", True, False), ("spool", False, True)):
+        run = make_run(base / journal, is_on_network, has_spool=has_spool)
         tried = try_all(run, images_place(base), Plan(1.0, 1000, 10, time.monotonic() + seconds), seed)
         print(f"{journal}: {tried}", flush=True)
         faults += tried.faults + go_on(run, base / journal, 40, seed)

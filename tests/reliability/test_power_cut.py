@@ -49,6 +49,17 @@ def test_a_power_cut_loses_no_message_that_was_enqueued(is_on_network: bool, hom
     assert go_on(run, home, 5, seed) == []
 
 
+def test_a_power_cut_loses_no_message_that_was_kept_in_the_spool(home: Path, seed: int) -> None:
+    run = make_run(home, has_spool=True)
+    assert [one for one in run[1] if one.path.endswith("/spool") and one.verb == "write" and b"quick" in one.data]
+
+    tried = sample(seed, run, home)
+
+    assert tried.images["mixed sectors"] > ENOUGH
+    assert tried.faults == []
+    assert go_on(run, home, 5, seed) == []
+
+
 def test_without_full_durability_the_same_cuts_do_lose_messages(home: Path, seed: int) -> None:
     """The proof that these images can show a loss: nothing is promised for durability = "normal"."""
     tried = sample(seed, make_run(home, durability="normal"), home)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from cronq.errors import UsageError
 from cronq.transports.abilities.copies import Copies
+from cronq.transports.abilities.replays import Replays
 from cronq.transports.abilities.shared_transactions import SharedTransactions
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 REFUSALS: dict[type, str] = {
     Copies: "copy what it keeps: it has no file of its own; copy and restore it with the tools of its server",
+    Replays: "take messages out of a spool: set spool = false",
     SharedTransactions: (
         "be part of your transaction: its queues are in no database; enqueue after its commit, or use app.outbox()"
     ),

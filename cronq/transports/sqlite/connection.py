@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 
-from cronq.errors import SyncError, TransportError
+from cronq.errors import SyncError, TransportError, UnstorableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,10 +127,13 @@ class Finalizer:
 
 def explained(path: str, error: sqlite3.Error) -> TransportError:
     """Turn SQLite's words into what is wrong and what to do."""
+    if code_of(error) & 0xFF in _OF_WHAT_IS_WRITTEN:
+        return UnstorableError(f"{path}: {error}")
     advice, pressure = _ADVICE.get(code_of(error) & 0xFF, ("", False))
     return TransportError(f"{path}: {error}{advice}", pressure=pressure)
 
 
+_OF_WHAT_IS_WRITTEN = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH})
 _ADVICE: dict[int, tuple[str, bool]] = {
     sqlite3.SQLITE_FULL: (": the disk or your quota is full; free some space, nothing accepted so far is lost", True),
     sqlite3.SQLITE_IOERR: (": the disk failed or your quota is full; free some space or ask your host", True),

@@ -202,7 +202,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-_OWN_TABLES = {"_sqlite_migrations", "messages", "paused", "rates", "schedules", "sqlite_sequence"}
+_OWN_TABLES = {"_sqlite_migrations", "messages", "paused", "rates", "replayed", "schedules", "sqlite_sequence"}
 
 
 def _is_half_made(connection: sqlite3.Connection) -> bool:

@@ -88,6 +88,15 @@ CREATE TABLE rates (
 """
 
 
+_REPLAYED = """
+CREATE TABLE replayed (
+    spool      TEXT PRIMARY KEY,              -- the id of a file (host/spool.py)
+    generation INTEGER NOT NULL,
+    position   INTEGER NOT NULL               -- what lies before it is in the queues, or has been
+) WITHOUT ROWID
+"""
+
+
 @migrations()
 def messages_and_paused_queues(db: Database) -> None:
     db.execute(_MESSAGES)
@@ -153,6 +162,11 @@ def what_waits_for_what(db: Database) -> None:
 @migrations()
 def what_is_to_be_stopped(db: Database) -> None:
     db.execute("ALTER TABLE messages ADD COLUMN stop INTEGER NOT NULL DEFAULT 0")  # 1: asked for while it was run
+
+
+@migrations()
+def how_far_spools_were_replayed(db: Database) -> None:
+    db.execute(_REPLAYED)
 
 
 def migrate(connection: sqlite3.Connection, path: str) -> None:

@@ -209,6 +209,10 @@ GLANCE_OTHERS = tuple(
     for state, those in (("reserved", "state = 'reserved'"), ("failed", "state = 'failed'"), ("blocked", BLOCKED))
 )
 
+REPLAYED = "SELECT generation, position FROM replayed WHERE spool = ?"
+PUT_REPLAYED = "REPLACE INTO replayed (spool, generation, position) VALUES (?, ?, ?)"
+IS_THERE = "SELECT 1 FROM messages WHERE id = ?"
+
 FIND = f"SELECT {RECORD} FROM messages WHERE id = ?"  # noqa: S608
 REVIVE = """
 UPDATE messages SET state = ?, attempt = 0, available_at = ?, finished_at = NULL, stop = 0

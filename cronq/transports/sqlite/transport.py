@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.clock import Clock
+    from cronq.host.spool import Mark
     from cronq.messages.message import Message, Outcome, QueueCounts, Record, State
     from cronq.schedules.stored import Firing, StoredSchedule
     from cronq.transports.abilities.copies import Copy
@@ -70,6 +71,24 @@ class SqliteTransport(Transport):
             absorbed = enqueue(theirs, messages, self._clock.now())
         if absorbed:  # perhaps by what somebody still waits for the disk with, and their commit may write nothing
             self._connections.durable().sync()
+
+    def replayed(self, spool: str) -> Mark | None:
+        from cronq.transports.sqlite.spool_rows import replayed
+
+        with self._connections.read() as connection:
+            return replayed(connection, spool)
+
+    def replay(
+        self, spool: str, before: Mark | None, after: Mark, messages: Sequence[Message], shown: Shown = do_nothing
+    ) -> Mapping[str, str] | None:
+        from cronq.transports.sqlite.spool_rows import move_on, new_ones
+
+        absorbed: Mapping[str, str] = NONE
+        with self._connections.write(lambda: shown(absorbed)) as connection:
+            is_ours = move_on(connection, spool, before, after)
+            if is_ours:
+                absorbed = enqueue(connection, new_ones(connection, messages), self._clock.now())
+        return absorbed if is_ours else None
 
     def exchange(self, holder: str, outcomes: Sequence[Outcome], want: Want | None) -> Exchange:
         if not outcomes and want is not None and not want.is_expected and not self._has_some(want):

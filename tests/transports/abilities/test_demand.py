@@ -10,6 +10,7 @@ from cronq.transports.abilities.controls import Controls
 from cronq.transports.abilities.copies import Copies
 from cronq.transports.abilities.demand import REFUSALS, demanded
 from cronq.transports.abilities.queues import Queues
+from cronq.transports.abilities.replays import Replays
 from cronq.transports.abilities.search import Search
 from cronq.transports.abilities.shared_transactions import SharedTransactions
 from cronq.transports.abilities.stored_schedules import StoredSchedules
@@ -20,7 +21,7 @@ from cronq.transports.sqlite import SqliteTransport
 from tests.clocks import FakeClock
 
 OF_THE_WHOLE = {Queues, Upkeep, Search, Controls, Barriers, StoredSchedules}
-ALL = OF_THE_WHOLE | {Copies, SharedTransactions}
+ALL = OF_THE_WHOLE | {Copies, Replays, SharedTransactions}
 
 
 def abilities_of(transport):
@@ -53,6 +54,7 @@ def test_what_can_be_missing_can_be_refused():
     ("ability", "words"),
     [
         (Copies, "this transport cannot copy what it keeps: .* with the tools of its server"),
+        (Replays, "this transport cannot take messages out of a spool: set spool = false"),
         (SharedTransactions, "this transport cannot be part of your transaction: .* use app.outbox()"),
     ],
 )
