@@ -30,7 +30,8 @@ Body = Callable[..., Any]
 
 PAGE = 500
 SHOWN = 50
-COUNTED = 100_000  # so many are counted, in about 0.2 s; of more it is said that there are more
+COUNTED = 100_000  # so many are counted when asked to, in about a second where errors are long
+NOTED = 10_000  # ... and so many for a note below a list
 
 
 class Filters(NamedTuple):
@@ -133,8 +134,8 @@ def records(app: App, selection: Selection, limit: int | None = None) -> Iterato
 
 
 def counted(app: App, selection: Selection) -> int:
-    """Return how many a selection has, at most `COUNTED`."""
-    return sum(one.number for one in app.transport.statistics(selection._replace(at_most=COUNTED)))
+    """Return how many a selection has, at most `NOTED`."""
+    return sum(one.number for one in app.transport.statistics(selection._replace(at_most=NOTED)))
 
 
 def cut_note(app: App, selection: Selection, shown: int, limit: int, what: str) -> Iterator[str]:
@@ -147,7 +148,7 @@ def cut_note(app: App, selection: Selection, shown: int, limit: int, what: str) 
 
 
 def at_least(number: int) -> str:
-    return f"{number}+" if number >= COUNTED else str(number)
+    return f"{number}+" if number >= NOTED else str(number)
 
 
 def found(app: App, given: str) -> Record | None:

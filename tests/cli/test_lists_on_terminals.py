@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.app import App
+from cronq.cli import message_selection
 from cronq.cli.short_ids import LEAST, ShortIds, whole_id
 from cronq.cli.terminal import cells
 from cronq.config.settings import Settings
 from cronq.errors import UsageError
+from cronq.messages.message import State
+from cronq.transports.selection import Selection
 from tests.cli.test_failed import failed, give_up
 from tests.making import message
 
@@ -112,6 +115,14 @@ def test_a_list_says_how_many_there_are_of_which_it_shows_some(screen: Shell) ->
     shown = screen.says("messages", "list", "--limit", "2").splitlines()
     assert shown[-1] == "2 of 3 failed: --limit shows more"
     assert "of" not in screen.says("failed", "list", "--limit", "3").splitlines()[-1].split()
+
+
+def test_of_very_many_it_says_at_least_how_many(screen: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        give_up(screen)
+    monkeypatch.setattr(message_selection, "NOTED", 3)
+    (note,) = message_selection.cut_note(screen.app(), Selection(State.FAILED), 2, 2, "failed")
+    assert note == "2 of 3+ failed: --limit shows more"
 
 
 def test_arguments_are_shown_below_each_message_when_asked_for(screen: Shell) -> None:

@@ -13,7 +13,7 @@ from cronq.messages.message import Ack, Message, Release, State
 from cronq.transports.exchange import Want
 from cronq.transports.selection import Selection
 from cronq.transports.sqlite import SqliteTransport
-from cronq.transports.sqlite.pages import select
+from cronq.transports.sqlite.pages import select, starting_with
 from tests.clocks import FakeClock
 from tests.making import message
 from tests.transports.sqlite.databases import ME, Traced, connection_of, want
@@ -75,6 +75,13 @@ def test_looking_through_a_state_uses_its_index_and_sorts_nothing(transport, sta
     plan = [row[3] for row in connection_of(transport).execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert f"USING INDEX {state}" in plan[0]
     assert len(plan) == 1 or state in {State.RESERVED, State.BLOCKED}  # few; those of one reason
+
+
+def test_ids_are_found_by_their_first_digits_in_the_index_of_ids(transport):
+    transport.enqueue([message()])
+    statement, values = starting_with("0195b4c8", 5)
+    plan = [row[3] for row in connection_of(transport).execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert plan == ["SEARCH messages USING PRIMARY KEY (id>? AND id<?)"]
 
 
 def test_a_history_that_cannot_be_read_hides_nothing(transport):
