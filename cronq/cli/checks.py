@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cronq.cli.cronline import Job
     from cronq.cli.findings import Finding
     from cronq.config.settings import Settings
+    from cronq.host.state_dir import StateDir
 
 OLDEST_SQLITE = (3, 26, 0)
 PYTHON_PATIENCE_S = 30.0
@@ -42,11 +43,28 @@ def environment(settings: Settings) -> Iterator[Finding]:
 
 
 def _state_dir(settings: Settings) -> Iterator[Finding]:
-    bare_app(settings).state.prepare()
+    state = bare_app(settings).state
+    state.prepare()
     yield Fact("state_dir", settings.state_dir)
     place = shared_place_of(settings.state_dir)
     if place is not None:
         yield Warned(f"state_dir = {settings.state_dir!r}: {why_not_to_stay(place)}")
+    yield from _strangers(state)
+
+
+def _strangers(state: StateDir) -> Iterator[Finding]:
+    """Name consumers of other hosts: a directory that was copied, or a renamed host, has some that never end."""
+    from cronq.host.process import host_name
+    from cronq.supervisor.slots import survey
+
+    here = host_name()
+    for seen in survey(state):
+        if not seen.is_live and seen.note is not None and not seen.note.has_left and seen.note.holder.host != here:
+            yield Warned(
+                f"{state.slot(seen.name)}: is of a consumer of host {seen.note.holder.host}, and this is {here}: its "
+                f"queues count as attended for the grace period, and what it runs is taken back when that lapses; if "
+                f"no such host shares this directory any more, remove the file"
+            )
 
 
 def _python(settings: Settings) -> Iterator[Finding]:

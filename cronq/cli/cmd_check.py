@@ -8,7 +8,7 @@ from cronq.cli.answer import Answer, Tell, json_option
 from cronq.cli.checks import environment
 from cronq.cli.common import configured, settings_of
 from cronq.cli.findings import Error, Fact, Warned
-from cronq.cli.text import columns, red, yellow
+from cronq.cli.text import columns, paragraph, red, yellow
 from cronq.config.advice import warnings
 from cronq.config.complaint_words import no_file
 from cronq.errors import ConfigError
@@ -57,9 +57,9 @@ def _all(settings: Settings) -> Iterator[Finding]:
 def _lines(path: str | None, findings: Sequence[Finding]) -> Iterator[str]:
     rows = [("cronq.toml", path), *(one for one in findings if isinstance(one, Fact))]
     yield from columns([(what, text) for what, text in rows if text])
-    yield from (yellow(f"warning: {text}") for text in _texts(findings, Warned))
+    yield from (yellow(line) for text in _texts(findings, Warned) for line in paragraph(f"warning: {text}"))
     errors = _texts(findings, Error)
-    yield from (red(f"error: {text}") for text in errors)
+    yield from (red(line) for text in errors for line in paragraph(f"error: {text}"))
     if not errors:
         yield "configuration is fine"
 

@@ -15,12 +15,13 @@ from cronq.supervisor import bulletin as bulletins
 from cronq.supervisor.bulletin import Trouble, bulletin, tick_failed
 from cronq.supervisor.status import look, rooms_of
 from cronq.supervisor.tick import is_pressure
-from cronq.supervisor.troubles import of_rooms, troubles
+from cronq.supervisor.troubles import is_undecided, keys_of, of_rooms, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cronq.supervisor.bulletin import Standing
+    from cronq.supervisor.status import Status
     from cronq.supervisor.tick import Supervisor
 
 _TOLD_ONCE = "(told once, and when it is well again; `cronq {}` says how it stands)"
@@ -60,17 +61,22 @@ def ticked(supervisor: Supervisor, outside: str, happened: Sequence[Mapping[str,
     """
     told = _print([str(facts["reason"]) for facts in happened]) | _began_again(outside, supervisor.clock.now())
     try:
-        found = _found(supervisor)
+        status = look(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock)
     except (CronqError, OSError) as error:
         return told | failed(supervisor, error)
-    return told | _tell(supervisor, _standing(supervisor), found)
+    standing = _standing(supervisor)
+    return told | _tell(supervisor, standing, _found(status, standing))
 
 
-def _found(supervisor: Supervisor) -> list[Trouble]:
-    """Return what stands now, with all that `cronq status` sees. That ticks failed is over: this one did not."""
-    status = look(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock)
+def _found(status: Status, standing: Mapping[str, Standing]) -> list[Trouble]:
+    """Return what stands now, with all that `cronq status` sees. That ticks failed is over: this one did not.
+
+    What a start that is on its way will show is neither come nor over yet.
+    """
     found = troubles(status._replace(cron=status.cron._replace(complaint=None)))
-    return [one for one in found if one.is_mailed]
+    open_keys = {key for group in status.groups if is_undecided(group) for key in keys_of(group)}
+    kept = [Trouble(key, one.what) for key, one in standing.items() if key in open_keys]
+    return [*kept, *(one for one in found if one.is_mailed and one.key not in open_keys)]
 
 
 def _began_again(outside: str, now: float) -> int:

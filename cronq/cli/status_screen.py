@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cronq.cli.text import ago, at, bold, columns, count, red, span, table, yellow
+from cronq.cli.text import ago, at, bold, columns, count, paragraph, red, span, table, yellow
 from cronq.escape import escaped
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def screen(status: Status, troubles: Sequence[str]) -> list[str]:
         *_failures(status),
         *_spool(status),
         *([""] if troubles else []),
-        *(red(f"! {text}") for text in troubles),
+        *(red(line) for text in troubles for line in paragraph(f"! {text}")),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronq.cli.table_writer import Fit, lay_out
+from cronq.cli.terminal import line_width
 from cronq.config.durations import format_duration
 from cronq.escape import escaped
 
@@ -70,6 +71,17 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
     """Return rows as `columns` does, the first of them as the bold head."""
     head, *lines = columns(rows, right)
     return [bold(head), *lines]
+
+
+def paragraph(text: str) -> list[str]:
+    """Return a sentence in lines that fit the terminal, the later ones set in; in one where nothing bounds it."""
+    width = line_width()
+    if width is None:
+        return [text]
+    import textwrap
+
+    lines = textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return lines or [text]
 
 
 def red(text: str) -> str:

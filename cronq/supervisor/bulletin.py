@@ -19,18 +19,20 @@ REWORDED_S = 600.0  # a trouble that reads otherwise every minute is no other tr
 class Trouble(NamedTuple):
     """Something that is wrong and does not mend itself.
 
-    `key` tells it from all others for as long as it lasts. `what` says it in words that stay; `more` what changes by
-    the minute and what to do. `is_mailed`: a tick tells it to the person whom cron mails.
+    `key` tells it from all others for as long as it lasts. `what` says it in words that stay; `who` before it and
+    `more` behind it what changes by the minute, and what to do. `is_mailed`: a tick tells it to the person whom cron
+    mails.
     """
 
     key: str
     what: str
     more: str = ""
     is_mailed: bool = True
+    who: str = ""
 
     @property
     def text(self) -> str:
-        return self.what + self.more
+        return self.who + self.what + self.more
 
 
 def tick_failed(complaint: str) -> Trouble:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cronq.config.durations import format_duration
 from cronq.supervisor.bulletin import Trouble, tick_failed
+from cronq.supervisor.slots import STARTING
 from cronq.supervisor.starts import MANY
 
 TYPE_CHECKING = False
@@ -79,14 +80,15 @@ def _of_groups(status: Status) -> Iterator[Trouble]:
     for group in status.groups:
         if group.broken is not None:
             broken.setdefault(group.broken, []).append(group)
-        elif group.next_start_s is not None:
+        elif group.next_start_s is not None or (group.young_deaths >= MANY and not _has_come(group)):
             yield _backing_off(group)
         elif not group.live and group.refused >= MANY:
             yield _without_room(group)
         elif not group.live and group.unseen >= MANY:
             yield _vanishing(group)
-    for reason, groups in broken.items():
-        yield Trouble(BROKEN_IMPORT, f"{_named(groups)} broken: {reason}", _again(groups))
+    if broken:
+        every = [group for groups in broken.values() for group in groups]
+        yield Trouble(BROKEN_IMPORT, f"broken: {'; '.join(broken)}", _again(every), who=_named(every))
 
 
 def _backing_off(group: GroupStatus) -> Trouble:
@@ -95,7 +97,26 @@ def _backing_off(group: GroupStatus) -> Trouble:
         f"host ends what a cron job leaves behind: let cron call `cronq tick --wait`{_again([group])}"
     )
     what = f"group {group.name} backs off: its consumers died as soon as they had started"
-    return Trouble(f"young {group.name}", what, more, is_mailed=group.young_deaths >= MANY)
+    return Trouble(_young(group), what, more, is_mailed=group.young_deaths >= MANY)
+
+
+def _has_come(group: GroupStatus) -> bool:
+    """Tell whether somebody has got past what the others died of."""
+    return any(one.doing != STARTING for one in group.live)
+
+
+def is_undecided(group: GroupStatus) -> bool:
+    """Tell whether a start is on its way that will show if what is wrong with the group still is."""
+    return group.young_deaths > 0 and len(group.live) > 0 and not _has_come(group)
+
+
+def keys_of(group: GroupStatus) -> frozenset[str]:
+    """Return the keys of what a start shows about a group."""
+    return frozenset((BROKEN_IMPORT, _young(group)))
+
+
+def _young(group: GroupStatus) -> str:
+    return f"young {group.name}"
 
 
 def _without_room(group: GroupStatus) -> Trouble:
@@ -116,7 +137,7 @@ def _vanishing(group: GroupStatus) -> Trouble:
 
 def _named(groups: list[GroupStatus]) -> str:
     names = ", ".join(group.name for group in groups)
-    return f"group {names} is" if len(groups) == 1 else f"groups {names} are"
+    return f"group {names} is " if len(groups) == 1 else f"groups {names} are "
 
 
 def _again(groups: list[GroupStatus]) -> str:

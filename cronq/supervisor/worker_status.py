@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cronq.messages.own_headers import label_of
 from cronq.namedtuple import NamedTuple
-from cronq.supervisor.slots import CONSUMING
+from cronq.supervisor.slots import CONSUMING, STARTING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def worker(seen: Seen, clock: Clock, held_at: HeldAt) -> Worker:
     pid, note = seen.pid or 0, seen.live_note
     memory = _memory_mb(pid)
     if note is None:
-        return Worker(seen.name, pid, "starting", None, None, None, memory)
-    idle_word = "idle" if note.state == CONSUMING else "starting"
+        return Worker(seen.name, pid, STARTING, None, None, None, memory)
+    idle_word = "idle" if note.state == CONSUMING else STARTING
     busy_s = None if note.is_idle else max(0.0, clock.monotonic() - note.since)
     return Worker(
         slot=seen.name,

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from cronq.host.process import host_name
+from cronq.supervisor import slots
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -167,3 +171,19 @@ def test_a_webhook_for_a_task_that_there_is_not_is_an_error(shop: Shell) -> None
 def test_a_webhook_whose_secret_is_not_there_is_an_error(shop: Shell) -> None:
     add_webhook(shop, "secret_file = 'keys/ops'")
     assert [f"{shop.home}/keys/ops: is not there" in error for error in errors(shop)] == [True]
+
+
+def test_a_consumer_of_another_host_that_never_left_is_named(shop: Shell) -> None:
+    """As in a state directory that was copied here, or after the host got another name."""
+    shop.state.prepare()
+    slot = slots.take(shop.state, "all", 1)
+    assert slot is not None
+    slot.begin(["high"], 0.0)
+    slot.release()
+    path = Path(shop.state.slot("all.0"))
+    assert "is of a consumer of host" not in shop.says("check")
+    path.write_text(path.read_text().replace(f"holder {host_name()}/", "holder elsewhere/"))
+    said = shop.says("check")
+    assert f"warning: {path}: is of a consumer of host elsewhere, and this is {host_name()}: " in said
+    path.unlink()
+    assert "is of a consumer of host" not in shop.says("check")

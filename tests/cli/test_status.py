@@ -112,6 +112,18 @@ def test_a_back_off_is_shown_until_the_next_start(shop: Shell) -> None:
     assert "backs off after 1 young death, next start in" in shop.says("status", code=1)
 
 
+def test_what_is_wrong_is_told_in_lines_that_fit_the_terminal(shop: Shell) -> None:
+    (shop.home / "shop" / "tasks.py").write_text("import no_such_thing\n")
+    shop.says("tick")
+    wait_until(lambda: shop.run("status").returncode)
+    shop.environ["COLUMNS"] = "60"
+    first, *others = shop.says("status", code=1).partition("! ")[2].splitlines()
+    assert first.startswith("group all is broken: importing shop.tasks:app failed:")
+    assert [line[:2] for line in others] == ["  "] * len(others)
+    assert others
+    assert max(map(len, [first, *others])) <= 60
+
+
 def test_the_project_is_not_imported(shop: Shell) -> None:
     (shop.home / "shop" / "tasks.py").write_text("raise SystemExit('imported')\n")
     assert "imported" not in shop.says("status")

@@ -432,3 +432,24 @@ def test_what_run_leaves_to_others_is_not_missed(shop: Shell) -> None:
     assert not Path(shop.state.starts).exists()
     running.terminate()
     assert silent(running)
+
+
+def test_a_start_on_its_way_is_not_taken_for_the_end_of_what_broke_the_last_one(shop: Shell) -> None:
+    tasks = shop.home / "shop" / "tasks.py"
+    right = tasks.read_text()
+    tasks.write_text("import nowhere_to_be_found\n")
+    shop.says("tick")
+    wait_until(lambda: shop.run("status").returncode == 1 and not shop.live())
+    assert "is broken" in shop.says("tick", code=1)
+    slow = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.005)\n"
+    tasks.write_text(slow + "import nowhere_to_be_found\n")
+    starting = shop.start("consume", "all")
+    wait_until(lambda: [one for one in shop.live() if one.note and one.note.state == "starting"])
+    assert shop.says("tick") == ""
+    (shop.home / "go").touch()
+    assert starting.wait(60) == 1
+    assert shop.says("tick") == ""
+    tasks.write_text(right)
+    shop.start("consume", "all")
+    consumer(shop)
+    assert "well again after " in shop.says("tick", code=1)

@@ -119,6 +119,24 @@ def test_what_a_host_does_to_consumers_is_told_when_it_did_so_thrice(facts: dict
     assert len(found) == (1 if said else 0)
 
 
+def test_what_breaks_a_group_is_the_same_trouble_whoever_meets_it_next() -> None:
+    broken = GROUP._replace(broken="ImportError: x")
+    one, both = FINE._replace(groups=(broken,)), FINE._replace(groups=(broken, broken._replace(name="mail")))
+    first, second = (all_troubles.troubles(status)[0] for status in (one, both))
+    assert (first.key, first.what) == (second.key, second.what)
+
+
+def test_two_reasons_are_one_trouble_with_both() -> None:
+    groups = (GROUP._replace(broken="ImportError: x"), GROUP._replace(name="mail", broken="locked"))
+    assert troubles(FINE._replace(groups=groups)) == ("groups all, mail are broken: ImportError: x; locked",)
+
+
+@pytest.mark.parametrize(("doing", "count"), [(None, 1), ("starting", 1), ("idle", 0), ("busy", 0)])
+def test_deaths_in_a_row_are_one_until_somebody_has_got_past_what_they_died_of(doing: str | None, count: int) -> None:
+    live = () if doing is None else (GROUP.live[0]._replace(doing=doing),)
+    assert len(troubles(with_group(live=live, young_deaths=3))) == count
+
+
 @pytest.mark.parametrize("facts", [{"unseen": 9}, {"refused": 9}])
 def test_a_consumer_that_lives_proves_that_the_host_lets_it(facts: dict[str, Any]) -> None:
     assert troubles(with_group(**facts)) == ()
