@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEAST = 8  # a minute's worth of messages; fewer digits would come to mean another message soon
 _NAMED = 4  # ids in a complaint
+_HEX = frozenset("0123456789abcdef")
 
 
 class ShortIds:
@@ -53,7 +54,7 @@ def whole_id(search: Search, given: str) -> str | None:
     digits = given.lower()
     if len(digits) < LEAST:
         raise UsageError(f"{escaped(given)} is no id of a message: give at least {LEAST} of its digits")
-    found = search.starting_with(digits, _NAMED + 1)
+    found = search.starting_with(digits, _NAMED + 1) if _HEX.issuperset(digits) else []
     if len(found) > 1:
         several = ", ".join(found[:_NAMED]) + (" and more" if len(found) > _NAMED else "")
         raise UsageError(f"{escaped(given)} is the beginning of several messages, {several}: give more digits")

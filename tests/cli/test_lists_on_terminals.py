@@ -71,6 +71,11 @@ def test_digits_that_begin_several_messages_are_refused_with_their_ids() -> None
     assert whole_id(holding(one, other).transport, one[:11]) == one
 
 
+@pytest.mark.parametrize("given", ["0195b4c8  ", "0195 b4c8", "no digits", "0195b4c8" * 5])
+def test_what_is_no_beginning_of_an_id_names_none(given: str) -> None:
+    assert whole_id(holding(old_id("a")).transport, given) is None
+
+
 @pytest.mark.parametrize("given", ["", "0195b4c", "id"])
 def test_digits_too_few_to_mean_one_message_for_long_are_refused(given: str) -> None:
     with pytest.raises(UsageError, match="give at least 8 of its digits"):

@@ -47,8 +47,8 @@ def statistics(selection: Selection) -> tuple[str, list[object]]:
 def starting_with(digits: str, at_most: int) -> tuple[str, list[object]]:
     """Return the statement that finds ids by their first digits, and its values: two bounds in the index of ids."""
     try:
-        bounds = [bytes.fromhex(digits.ljust(DIGITS, filling)) for filling in "0f"]
-    except ValueError:
+        bounds = [bytes.fromhex(digits.replace(" ", "-").ljust(DIGITS, filling)) for filling in "0f"]
+    except ValueError:  # a blank among them, too, which fromhex would skip
         return "SELECT id FROM messages LIMIT 0", []
     return "SELECT id FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", [*bounds, at_most]
 

@@ -57,7 +57,7 @@ class SearchContract(Contract):
         assert transport.starting_with(ids[2], 2) == ids[2:]
         assert transport.starting_with("0195b4c8d", 2) == []
 
-    @pytest.mark.parametrize("digits", ["no digits", "0195b4c8" * 5])
+    @pytest.mark.parametrize("digits", ["no digits", "0195b4c8  ", "0195b4c8" * 5])
     def test_what_is_no_beginning_of_an_id_finds_none(self, transport, digits):
         transport.enqueue([message(id="0195b4c8" * 4)])
         assert transport.starting_with(digits, 2) == []
