@@ -68,7 +68,8 @@ class Declarations:
             task = self._definitions.find(schedule.task)
             queue = self._definitions.queue_for(task, schedule.queue)
             body = task.codec.encode_json(schedule.args)
-            terms, headers = _terms(task, body), _headers(task, body)
+            terms = _terms(task, body, self._definitions.apart(task, queue))
+            headers = _headers(task, body)
         except CronqError as error:
             reason = f"schedule {schedule.name}: {error}"
             one = to_store(source, schedule, schedule.args, schedule.queue or "normal", 1, place)
@@ -96,13 +97,13 @@ class Declarations:
             self.installation.transport.revise(one, now_fits if reason is None else refused)
 
 
-def _terms(task: Task[..., Any], body: bytes) -> Terms | None:
+def _terms(task: Task[..., Any], body: bytes, apart: str) -> Terms | None:
     """Return the terms that every run of a schedule is under: its arguments, and so its keys, are always the same."""
     wanted = task.asked(NOTHING_ASKED)
     if wanted is None:
         return None
     args, kwargs = task.codec.decode(body)
-    return terms_for(task, wanted, tuple(args), kwargs)
+    return terms_for(task, wanted, tuple(args), kwargs, apart)
 
 
 def _headers(task: Task[..., Any], body: bytes) -> dict[str, str]:

@@ -124,6 +124,10 @@ class Definitions:
         by_class = queues_of_class(task.message_class, routing) if task.message_class is not None else ()
         return by_name or by_option or by_class or (DEFAULT_QUEUE,)
 
+    def apart(self, task: Task[..., Any], queue: str | None) -> str:
+        """Return the queue that was asked for when it is another of a task's several than the first, else ""."""
+        return queue if queue and queue in self.queues_of(task)[1:] else ""
+
     def _refuse_unserved(self, queue: str) -> None:
         groups = self.installation.settings.groups
         if queue in self._known_queues or not groups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cronq.app.call_terms import in_queue_of_its_own, under_terms
+from cronq.app.call_terms import under_terms
 from cronq.errors import UsageError
 from cronq.messages.ids import new_id
 from cronq.messages.message import Message
@@ -78,8 +78,7 @@ class Writer:
         encode: Encode | None,
     ) -> list[Message]:
         """Return the messages for one queue after the other: first those of all calls for the first of them."""
-        first, *others = (self.messages(task, calls, replace(delivery, queue=one), encode) for one in queues)
-        return [*first, *(in_queue_of_its_own(one) for messages in others for one in messages)]
+        return [one for queue in queues for one in self.messages(task, calls, replace(delivery, queue=queue), encode)]
 
     def _unfollowed(
         self,
@@ -99,11 +98,10 @@ class Writer:
             from cronq.app.call_labels import labelled
 
             messages = labelled(task, messages, calls)
-        return (
-            messages
-            if wanted is None
-            else under_terms(task, wanted, messages, calls, self.definitions.installation.clock.now())
-        )
+        if wanted is None:
+            return messages
+        now, apart = self.definitions.installation.clock.now(), self.definitions.apart(task, delivery.queue)
+        return under_terms(task, wanted, messages, calls, now, apart)
 
     def _usual_message(self, task: Task[..., Any], wanted: str | None, queue: str) -> Message:
         """Return what the messages of a task's calls look like when nothing else is asked for; looked up once."""

@@ -67,9 +67,8 @@ def _written(retry: Retry) -> str:
 
 
 def _name_of(one: ErrorClass) -> str:
-    if isinstance(one, str):
-        return one
-    return one.__qualname__ if one.__module__ == "builtins" else full_name(one)
+    """Return a name that no other class has: many a library has a ConnectionError of its own."""
+    return one if isinstance(one, str) else full_name(one)
 
 
 def _read(text: str) -> Retry:

@@ -114,6 +114,7 @@ _BOUNDS = (
     ("max_delay_s", 0, 365 * _DAY_S),
     ("jitter", 0, 1),
 )
+_IN_FUNCTIONS = ("<locals>", "<lambda>")  # in the full name of a class that a function has made
 
 
 def _check_classes(name: str, given: object) -> None:
@@ -131,7 +132,7 @@ def _check_classes(name: str, given: object) -> None:
 
 def is_class_name(text: str) -> bool:
     """Tell whether a text can name a class: `ValueError`, or with its module, `shop.errors.NoSuchUser`."""
-    return all(part.isidentifier() for part in text.split("."))
+    return all(part.isidentifier() or part in _IN_FUNCTIONS for part in text.split("."))
 
 
 def _is_a(error: BaseException, wanted: ErrorClass) -> bool:

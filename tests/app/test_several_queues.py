@@ -8,6 +8,7 @@ import pytest
 
 from cronq import RESULT, App, LowPriority, Unique, UsageError
 from cronq.messages.message import State
+from cronq.schedules.spec import message_of
 from tests import making
 
 
@@ -82,6 +83,23 @@ def test_a_unique_key_holds_in_each_queue(app):
     task.enqueue(7)
     task.enqueue(7)
     assert waiting(app) == [("charge", "high"), ("charge", "low")]
+
+
+def test_a_call_for_one_of_the_queues_has_the_key_of_that_queue(app):
+    task = app.task(queue=("low", "high"), unique=Unique("{order}"))(charge)
+    alone = task.using(queue="high").enqueue(7)
+    task.enqueue(7)
+    again = task.using(queue="high").enqueue(7)
+    assert waiting(app) == [("charge", "high"), ("charge", "low")]
+    assert again == alone
+
+
+def test_so_has_a_run_of_a_schedule(app):
+    task = app.task(queue=("low", "high"), unique=Unique("{order}"))(charge)
+    app.cron("0 * * * *", args={"order": 7}, queue="high")(task)
+    (ref,) = app.enqueue(task.using(queue="high").call(7))
+    (entry,) = app.declarations.entries()
+    assert message_of(entry, 0.0, 0.0).unique_key == app.transport.find(ref.id).message.unique_key
 
 
 def test_a_step_of_a_workflow_is_one_message_so_it_says_which_queue(app):

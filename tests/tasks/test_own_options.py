@@ -51,10 +51,31 @@ def test_a_call_says_its_own_retries(app):
     assert message.max_attempts == 7
     kept = there(own_options(message.headers).retry)
     assert (kept.max_attempts, kept.delay_s, kept.jitter) == (7, 5, 0)
-    assert (kept.retry_on, kept.give_up_on) == ((f"{__name__}.NoSuchUser", "KeyError"), ("ValueError",))
+    assert (kept.retry_on, kept.give_up_on) == ((f"{__name__}.NoSuchUser", "KeyError"), ("builtins.ValueError",))
     outcome = Bench().run(fail, queue="normal", headers=message.headers)
     assert isinstance(outcome, Release)
     assert outcome.delay_s == 5
+
+
+def test_a_class_that_a_function_has_made_is_known_again(app):
+    class Busy(Exception):
+        pass
+
+    def meet() -> None:
+        raise Busy
+
+    message = sent(app, retry=Retry(5, retry_on=(Busy,)))
+    assert isinstance(Bench().run(meet, queue="normal", headers=message.headers), Release)
+
+
+def test_a_class_that_is_called_like_a_builtin_one_is_another(app):
+    namesake = type("ConnectionError", (Exception,), {})
+
+    def meet() -> None:
+        raise namesake
+
+    message = sent(app, retry=Retry(5, retry_on=(ConnectionError,)))
+    assert isinstance(Bench().run(meet, queue="normal", headers=message.headers), Fail)
 
 
 def test_an_exception_that_a_call_gives_up_on_ends_it(app):
