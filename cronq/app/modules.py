@@ -97,7 +97,7 @@ class Modules:
 
 def missing_line(task: Task[..., Any]) -> str:
     """Say how an app gets a task that it does not have."""
-    module = task.function.__module__
+    module = module_name(task.function.__module__)
     return (
         f"{task.name} is no task of this App, so its consumers would not find it: write app.include({module!r}) behind "
         f"app = App(...), or modules = [{module!r}] in cronq.toml"

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from cronq.host import known_tasks
+from cronq.tasks.module_name import module_name
 
 if TYPE_CHECKING:
     from cronq.tasks.task import Task
@@ -24,7 +25,7 @@ def warn_if_unknown(installation: Installation, task: Task[..., Any]) -> None:
     module = sys.modules.get(task.function.__module__)
     source = getattr(module, "__file__", None)
     if source is not None and known_tasks.lacks(installation.state.known_tasks, task.name, source):
-        name = task.function.__module__
+        name = module_name(task.function.__module__)
         warnings.warn(
             f"consumers do not know {task.name}: importing app = {settings.app!r} does not import {name}; write "
             f"modules = [{name!r}] in {settings.path}, or import it there",

@@ -101,6 +101,16 @@ def test_a_task_that_no_app_includes_says_which_line_is_missing(package):
             enqueue()
 
 
+def test_a_script_is_named_as_it_would_be_imported(tmp_path):
+    path = tmp_path / "resizing.py"
+    path.write_text(
+        "import cronq\n\n@cronq.task\ndef resize(): ...\n\n"
+        "try:\n    resize.enqueue()\nexcept cronq.UsageError as error:\n    print(error)\n"
+    )
+    said = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    assert "modules = ['resizing']" in said
+
+
 def test_nothing_is_imported_to_enqueue_a_task(package):
     package(mails=MAILS, pictures="raise AssertionError")
     app = making.app(modules=("gallery.*",))

@@ -43,6 +43,33 @@ def test_check_names_a_module_that_makes_tasks_and_is_not_imported(modules: Shel
     assert f"modules = ['shop.mails'] in {modules.config}" in told
 
 
+def test_check_looks_into_folders_that_are_packages_without_saying_so_and_knows_tasks_without_an_app(
+    modules: Shell,
+) -> None:
+    add(modules, 'modules = ["gallery"]')
+    jobs = modules.home / "shop" / "jobs"
+    jobs.mkdir()
+    (jobs / "nightly.py").write_text("import os\nfrom cronq import cron as at, task\n" + SHARED_TASK)
+    (jobs / "helpers.py").write_text("from cronq import Retry as task\nfrom shop.own import cron\n" + SHARED_TASK)
+    told = [one for one in modules.json("check")["warnings"] if "jobs" in one]
+    assert [f"modules = ['shop.jobs.nightly'] in {modules.config}" in one for one in told] == [True]
+
+
+SHARED_TASK = """
+@task(queue="low")
+def tidy() -> None: ...
+"""
+
+
+def test_check_knows_what_is_imported_from_a_directory_below_the_project(shop: Shell) -> None:
+    source = shop.home / "src"
+    source.mkdir()
+    (source / "gallery.py").write_text(MAILS)
+    with (shop.home / "shop" / "tasks.py").open("a") as file:
+        file.write(f"import sys\nsys.path.append({str(source)!r})\nimport gallery\n")
+    assert not [one for one in shop.json("check")["warnings"] if "gallery" in one]
+
+
 def test_check_names_a_package_that_is_imported_and_not_included(modules: Shell) -> None:
     with (modules.home / "shop" / "tasks.py").open("a") as file:
         file.write("import gallery\n")
