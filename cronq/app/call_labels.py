@@ -23,6 +23,14 @@ def labelled(task: Task[..., Any], messages: Sequence[Message], calls: Pairs) ->
     ]
 
 
+def relabelled(task: Task[..., Any], message: Message) -> Message:
+    """Return a message whose arguments have changed, with the label of those. Raises ArgumentError, BodyError."""
+    if task.options.label is None:
+        return message
+    args, kwargs = task.codec.decode(message.body)
+    return _with_label(message, headers_of_call(task, tuple(args), kwargs))
+
+
 def headers_of_call(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, str]:
     """Return what says the label of a call. A step that takes RESULT has none: nobody knows yet what it is called."""
     label = task.options.label

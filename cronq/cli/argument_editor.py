@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from cronq.messages.message import Message
 
 
-def edited(settings: Settings, message: Message) -> bytes | None:
-    """Return the new body of a message, which fits its task; None when nothing was saved.
+def edited(settings: Settings, message: Message) -> Message | None:
+    """Return a message with new arguments, which fit its task, and its label made of them; None for nothing saved.
 
     What does not fit is said, and the editor opens again with it, so that no work is lost.
     """
+    from cronq.app.call_labels import relabelled
+
     try:
-        codec = app_of(settings).definitions.find(message.task).codec
+        task = app_of(settings).definitions.find(message.task)
     except CronqError as error:
         raise UsageError(escaped(str(error))) from None
     text: str = pretty(message.body)
@@ -33,12 +35,11 @@ def edited(settings: Settings, message: Message) -> bytes | None:
             return None
         text = saved
         try:
-            codec.decode(text.encode())
+            task.codec.decode(text.encode())
+            return relabelled(task, message._replace(body=_compact(text)))
         except (CronqError, UnicodeError) as error:
             say(f"these arguments do not fit: {escaped(str(error))}", err=True)
             click.confirm("edit them again?", default=True, abort=True, err=True)
-        else:
-            return _compact(text)
 
 
 def _compact(text: str) -> bytes:

@@ -101,11 +101,11 @@ def retry(app: App, choice: Choice, every_s: float, edit: bool) -> int:
     if edit:
         from cronq.cli.argument_editor import edited
 
-        body = edited(app.settings, failed(app, found[0]).message)
-        if body is None:
+        message = edited(app.settings, failed(app, found[0]).message)
+        if message is None:
             say("nothing was saved: the message stays where it is")
             return 1
-        app.transport.amend(found[0], body)
+        app.transport.amend(message.id, message.body, message.headers)
     first_at, revived = time.time(), 0
     for number, chunk in enumerate(_chunks(found)):
         revived += app.transport.revive(chunk, first_at + number * PAGE * every_s, every_s)

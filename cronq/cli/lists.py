@@ -23,6 +23,7 @@ class Column(NamedTuple, Generic[T]):
     head: str
     cell: Callable[[T], str]
     kind: Fit = Fit.WHOLE
+    only_if_any: bool = False  # left out of a table where it would be empty
 
 
 class Listing(Generic[T]):
@@ -52,9 +53,10 @@ class Listing(Generic[T]):
             yield self._empty
             return
         width = line_width()
-        head = [column.head for column in self._columns]
-        rows = [[column.cell(one) for column in self._columns] for one in things]
-        first, *lines = lay_out([head, *rows], [column.kind for column in self._columns], width)
+        cells = [(column, [column.cell(one) for one in things]) for column in self._columns]
+        shown = [(column, texts) for column, texts in cells if not column.only_if_any or any(texts)]
+        rows = zip(*([column.head, *texts] for column, texts in shown), strict=True)
+        first, *lines = lay_out([*rows], [column.kind for column, _ in shown], width)
         yield bold(first)
         for one, line in zip(things, lines, strict=True):
             yield line

@@ -103,6 +103,7 @@ _ATTEMPTS: Column[Record] = Column("attempts", lambda one: attempts_made(one.mes
 def _names(short: Callable[[str], str]) -> Iterator[Column[Record]]:
     yield Column("id", lambda one: short(one.message.id))
     yield Column("task", lambda one: one.message.task, Fit.NAME)
+    yield Column("label", lambda one: label_of(one.message), Fit.TEXT, only_if_any=True)
     yield Column("queue", lambda one: one.message.queue, Fit.NAME)
 
 

@@ -153,8 +153,8 @@ class Prefixed(Transport):
     def revive(self, message_ids: Sequence[str], first_at: float | None = None, every_s: float = 0.0) -> int:
         return self.inner.revive(message_ids, first_at, every_s)
 
-    def amend(self, message_id: str, body: bytes) -> bool:
-        return self.inner.amend(message_id, body)
+    def amend(self, message_id: str, body: bytes, headers: bytes) -> bool:
+        return self.inner.amend(message_id, body, headers)
 
     def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
         return self.inner.remove(message_ids, only)

@@ -229,6 +229,26 @@ def test_edited_arguments_are_what_is_retried(shop: Shell, editor: Callable[[str
     assert record.message.body == b'{"text":"ho"}'
 
 
+def test_edited_arguments_make_another_label(shop: Shell, editor: Callable[[str], None]) -> None:
+    tasks = shop.home / "shop" / "tasks.py"
+    tasks.write_text(tasks.read_text().replace('(queue="low", retry', '(queue="low", label="say {text}", retry'))
+    editor("sed -i 's/hi/ho/' \"$1\"; touch -d '+5 seconds' \"$1\"")
+    message_id = give_up(shop, headers=b'{"user":"ada","cronq-label":"say hi"}')
+    shop.says("failed", "retry", message_id, "--edit")
+    (data,) = shop.json("messages", "list")
+    assert data["headers"] == {"user": "ada", "cronq-label": "say ho"}
+
+
+def test_the_list_has_labels_where_there_are_some(shop: Shell) -> None:
+    give_up(shop)
+    assert "label" not in shop.says("failed").splitlines()[0].split()
+    give_up(shop, headers=b'{"cronq-label":"say hi"}')
+    for command in ("failed", "messages"):
+        head, *lines = shop.says(command).splitlines()
+        assert head.split()[:4] == ["id", "task", "label", "queue"]
+        assert sorted("  say hi  " in line for line in lines) == [False, True]
+
+
 def test_edited_arguments_that_do_not_fit_the_task_are_refused(shop: Shell, editor: Callable[[str], None]) -> None:
     editor('echo \'{"text": 3}\' > "$1"; touch -d \'+5 seconds\' "$1"')
     message_id = give_up(shop)

@@ -20,8 +20,8 @@ class Controls(Protocol):
         The first becomes available at `first_at` (now when None), each of the others `every_s` after the one before.
         """
 
-    def amend(self, message_id: str, body: bytes) -> bool:
-        """Give a failed message other arguments; tell whether it was one."""
+    def amend(self, message_id: str, body: bytes, headers: bytes) -> bool:
+        """Give a failed message other arguments and headers; tell whether it was one."""
 
     def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
         """Delete messages that nobody has reserved, or those in the state `only`; return how many."""

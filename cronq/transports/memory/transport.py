@@ -139,12 +139,12 @@ class MemoryTransport(Transport):
                     revived += 1
         return revived
 
-    def amend(self, message_id: str, body: bytes) -> bool:
+    def amend(self, message_id: str, body: bytes, headers: bytes) -> bool:
         with self._guard:
             row = self._tables.rows.get(message_id)
             if row is None or row.state is not State.FAILED:
                 return False
-            self._tables.put(replace(row, message=row.message._replace(body=body)))
+            self._tables.put(replace(row, message=row.message._replace(body=body, headers=headers)))
         return True
 
     def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:

@@ -217,7 +217,7 @@ FIND = f"SELECT {RECORD} FROM messages WHERE id = ?"  # noqa: S608
 REVIVE = """
 UPDATE messages SET state = ?, attempt = 0, available_at = ?, finished_at = NULL, stop = 0
 WHERE id = ? AND state = 'failed'"""
-AMEND = "UPDATE messages SET body = ? WHERE id = ? AND state = 'failed'"
+AMEND = "UPDATE messages SET body = ?, headers = ? WHERE id = ? AND state = 'failed'"
 REMOVE = "DELETE FROM messages WHERE id = ? AND state <> 'reserved'"
 REMOVE_ONLY = f"{REMOVE} AND state = ?"
 CANCEL = "DELETE FROM messages WHERE id = ? AND state IN ('ready', 'delayed', 'blocked')"

@@ -200,8 +200,8 @@ class SqliteTransport(Transport):
         rows = [(state_at(at, now), at, key_of(one)) for at, one in zip(times, message_ids, strict=True)]
         return self._write_each(sql.REVIVE, rows)
 
-    def amend(self, message_id: str, body: bytes) -> bool:
-        return self._write_each(sql.AMEND, [(body, key_of(message_id))]) == 1
+    def amend(self, message_id: str, body: bytes, headers: bytes) -> bool:
+        return self._write_each(sql.AMEND, [(body, headers, key_of(message_id))]) == 1
 
     def remove(self, message_ids: Sequence[str], only: State | None = None) -> int:
         if only is None:

@@ -74,7 +74,7 @@ class ControlsContract(Contract):
     def test_an_id_that_is_none_finds_nothing_and_changes_nothing(self, transport):
         assert transport.find("not an id") is None
         assert transport.revive(["not an id"]) == transport.remove(["not an id"]) == 0
-        assert transport.amend("not an id", b"{}") is False
+        assert transport.amend("not an id", b"{}", b"") is False
 
     def test_revived_messages_can_be_spread_over_time(self, transport, clock):
         ids = [self.fail(transport, message()) for _ in range(3)]
@@ -90,14 +90,15 @@ class ControlsContract(Contract):
 
     def test_a_failed_message_can_be_given_other_arguments(self, transport):
         failed = self.fail(transport, message())
-        assert transport.amend(failed, b'{"to":"eve"}') is True
+        assert transport.amend(failed, b'{"to":"eve"}', b'{"user":"ada"}') is True
         transport.revive([failed])
-        assert self.reserve(transport).messages[0].body == b'{"to":"eve"}'
+        (got,) = self.reserve(transport).messages
+        assert (got.body, got.headers) == (b'{"to":"eve"}', b'{"user":"ada"}')
 
     def test_only_a_failed_message_can_be_given_other_arguments(self, transport):
         sent = message()
         transport.enqueue([sent])
-        assert transport.amend(sent.id, b"{}") is False
+        assert transport.amend(sent.id, b"{}", b"") is False
         assert transport.find(sent.id).message.body == sent.body
 
     def test_remove_can_be_held_to_one_state(self, transport):
