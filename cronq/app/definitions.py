@@ -163,15 +163,19 @@ class Definitions:
         return self.policy(task, message.queue) if own is None else self.changed(own, message.queue)
 
     def timeout_of(self, task: Task[..., Any], message: Message) -> float | None:
-        """Return how long an attempt at a message may take; None: as long as it likes."""
+        """Return how long an attempt at a message may take; None: as long as it likes.
+
+        Raises BodyError for headers that cannot be read, whether they matter here or not: this is asked first, while
+        the message can still go to the failure queue or be left to newer code.
+        """
+        own = None
+        if message.headers:
+            from cronq.tasks.own_options import own_options
+
+            own = own_options(message.headers).timeout_s
         configured = self.installation.settings.queue(message.queue).timeout_s
         if configured is not None:
             return configured
-        if not message.headers:
-            return task.options.timeout_s
-        from cronq.tasks.own_options import own_options
-
-        own = own_options(message.headers).timeout_s
         return task.options.timeout_s if own is None else own
 
     def result_ttl_of(self, task: Task[..., Any], message: Message) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cronq import App, Context, Retry, UsageError
+from cronq.config.settings import Queue
 from cronq.errors import BodyError, OptionError
 from cronq.messages.message import Fail, Release
 from cronq.tasks.own_options import NONE_OWN, own_options
@@ -110,8 +111,6 @@ def test_a_result_is_kept_for_a_call_that_wants_it():
 
 
 def test_the_configuration_of_a_queue_has_the_last_word():
-    from cronq.config.settings import Queue
-
     queue = Queue("normal", max_attempts=2, timeout_s=9, result_ttl_s=1)
     app = making.app(queues={"normal": queue})
     message = sent(app, retry=Retry(7), timeout_s=60, result_ttl_s=3600)
@@ -165,7 +164,8 @@ def test_what_somebody_else_has_written_is_refused_before_anything_runs(headers)
         return
     with pytest.raises(BodyError):
         own_options(headers)
-    bench = Bench()
-    bench.app.task(name="shop.task")(fail)
-    outcome = bench.runner.prepare(making.message(task="shop.task", body=b"{}", headers=headers))
-    assert isinstance(outcome, Fail)
+    for queues in ({}, {"normal": Queue("normal", timeout_s=9)}):  # which need not ask the message
+        bench = Bench(queues=queues)
+        bench.app.task(name="shop.task")(fail)
+        sent = making.message("normal", task="shop.task", body=b"{}", headers=headers)
+        assert isinstance(bench.runner.prepare(sent), Fail)
