@@ -63,9 +63,7 @@ class Modules:
             module = module.rpartition(".")[0]  # `shop.mails.Mailer.send` is in shop.mails
         if not self._covers(module):  # what messages name is imported only below what the project names
             return False
-        import importlib
-
-        importlib.import_module(module)
+        _import(module)
         return True
 
     def _covers(self, module: str) -> bool:
@@ -74,10 +72,8 @@ class Modules:
     def _import_one(self, name: str) -> None:
         package = _imported(name.removesuffix(_BELOW), name)
         if name.endswith(_BELOW):
-            import importlib
-
             for below in _below(package):
-                importlib.import_module(below)
+                _import(below)
 
     def _read_entry_points(self) -> None:
         if not self._entry_points:
@@ -105,14 +101,25 @@ def missing_line(task: Task[..., Any]) -> str:
 
 
 def _imported(module: str, written: str) -> ModuleType:
-    import importlib
-
     try:
-        return importlib.import_module(module)
+        return _import(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise
         raise ConfigError(f"modules: {written!r}: there is no module {error.name!r}") from error
+
+
+def _import(module: str) -> ModuleType:
+    """Import a module. Raises ConfigError for a program that ends: a web server's process must not end with it."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except SystemExit as error:
+        raise ConfigError(
+            f"modules: {module!r} is a program, which ended with {error.code!r} when it was imported: put what it does "
+            f'below `if __name__ == "__main__":`, or name the modules that have tasks one by one'
+        ) from error
 
 
 def _below(package: ModuleType) -> Iterator[str]:

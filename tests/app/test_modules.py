@@ -205,6 +205,13 @@ def test_a_module_that_is_not_there_is_said_to_be_so_and_one_that_fails_fails_as
         making.app(modules=("gallery.needy",)).definitions.complete()
 
 
+def test_a_program_below_a_package_does_not_end_the_process_that_imports_it(package):
+    package(script="import sys\nsys.exit(3)")
+    for modules in (("gallery.*",), ("gallery.script",)):
+        with pytest.raises(ConfigError, match=r"'gallery\.script' is a program, which ended with 3"):
+            making.app(modules=modules).definitions.complete()
+
+
 def test_a_package_on_the_way_that_fails_is_not_passed_over_in_silence(package):
     package(**{"deep.__init__": "1 / 0", "deep.down": MAILS})
     with pytest.raises(ZeroDivisionError):
