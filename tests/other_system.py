@@ -37,12 +37,15 @@ SYSTEMS: dict[str, tuple[Sequence[Mapping[str, str]], frozenset[str]]] = {
     "macos": ((LINUX_ONLY,), frozenset()),
     "windows": ((LINUX_ONLY, UNIX_ONLY), NO_MODULES),
 }
+PLATFORMS = {"macos": "darwin", "windows": "win32"}
 
 
 def pretend(system: str) -> None:
     """Have all modules of ours that are imported from now on see no more than `system` has."""
     missing, blocked = SYSTEMS[system]
     less = {name: _without(name, [names for one in missing for names in one[name].split()]) for name in LINUX_ONLY}
+    less["sys"] = _without("sys", [])
+    less["sys"].platform = PLATFORMS[system]  # type: ignore[attr-defined]
     real = builtins.__import__
 
     def imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:

@@ -43,7 +43,7 @@ def drain_after(app: App, visit: Visit, is_page_view: Callable[[], bool]) -> Non
     Errors go to the event log, never further.
     """
     try:
-        _listen(app)
+        listen(app)
         app.state.prepare()
         if app.clock.now() < paused_until(app.state):
             return
@@ -82,7 +82,7 @@ def _work(app: App, visit: Visit, is_page_view: Callable[[], bool]) -> None:
         slot.leave("the request is over")
 
 
-def _listen(app: App) -> None:
+def listen(app: App) -> None:
     """Have events of this process logged, once."""
     if not any(isinstance(listener, EventLog) and listener.path == app.state.log for listener in events.listeners):
         events.listeners.append(EventLog(app.state.log, "web"))

@@ -13,6 +13,7 @@ from cronq.errors import CronqError
 from cronq.messages.outbox import Outbox
 from cronq.supervisor.code_marks import watched_files
 from wsgi_hooks.body import close, closing, wrapped_files
+from wsgi_hooks.development import is_development
 from wsgi_hooks.lookout import Lookout
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class CronqMiddleware:
     Messages enqueued by a request are sent together when it succeeds and dropped when it fails (an exception, or a
     5xx status). After the response this process works on the queues that no consumer looks after, as `[inline]`
     allows. Requests that are no page views (`page_view`) only work on as many messages as they enqueued. While
-    consumers live, or where `[inline]` is off, a request gets its outbox, and its response is left as it is.
+    consumers live, or where `[inline]` is off, a request gets its outbox, and its response is left as it is. On a
+    developer's machine (`dev`) this process does all the work, whoever lives.
     """
 
     def __init__(self, application: WSGIApplication, app: App, page_view: PageView = is_page_view) -> None:
@@ -53,7 +55,7 @@ class CronqMiddleware:
         began = time.monotonic()
         request = _Request().open(self._send)
         request.begin = start_response
-        if began >= self._lookout.calm_until and self._installation.settings.inline.mode != "off":
+        if began >= self._lookout.calm_until and (not self._is_off() or self._is_development()):
             return self._answer_and_work(environ, request, began)
         body = self._answer(environ, request)
         if request.messages and self._is_called_for(request):  # they cannot wait for the next look
@@ -61,8 +63,13 @@ class CronqMiddleware:
         return body
 
     def _is_called_for(self, request: _Request) -> bool:
-        is_off = self._installation.settings.inline.mode == "off"
-        return not is_off and self._lookout.look().calls_for(request.queues())
+        return not self._is_off() and self._lookout.look().calls_for(request.queues())
+
+    def _is_off(self) -> bool:
+        return self._installation.settings.inline.mode == "off"
+
+    def _is_development(self) -> bool:
+        return is_development(self._app, self._application)
 
     def _answer(self, environ: Environ, request: _Request) -> Iterable[bytes]:
         """Call the application, and settle the outbox of the request when it returns."""
@@ -101,7 +108,12 @@ class CronqMiddleware:
 
     def _after(self, environ: Environ, request: _Request, began: float) -> None:
         """Work, if it is on this process to do so. Nothing in here reaches the response."""
-        if self._installation.settings.inline.mode == "off":
+        if self._is_development():
+            from wsgi_hooks.development import work_after
+
+            work_after(self._app, environ)
+            return
+        if self._is_off():
             return
         try:
             found = self._lookout.look()

@@ -61,13 +61,17 @@ class App:
     """Holds the tasks of a project and puts their calls into queues.
 
     `App()` uses the file that CRONQ_CONFIG names, else `cronq.toml` in the working directory, else defaults.
-    Raises ConfigError with every problem the configuration has.
+    `dev` says whether this is a developer's machine, where web requests do all the work: give it your own debug flag.
+    None: as `dev` in the configuration. Raises ConfigError with every problem the configuration has.
     """
 
-    def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
-        self.installation: Installation = Installation(
-            settings if settings is not None else of_unnamed_app(), clock or SystemClock()
-        )
+    def __init__(
+        self, settings: Settings | None = None, clock: Clock | None = None, *, dev: bool | None = None
+    ) -> None:
+        settings = settings if settings is not None else of_unnamed_app()
+        if dev is not None:
+            settings = settings._replace(dev=dev)
+        self.installation: Installation = Installation(settings, clock or SystemClock())
         self.code: LoadedCode = LoadedCode()
         self.timetable: Timetable = Timetable()
         self.modules: Modules = Modules(self.settings.modules, self.settings.entry_points)
@@ -85,8 +89,8 @@ class App:
             self.registry.add(webhook_task(self.installation, self.enqueuer))
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str]) -> App:
-        """Return an app configured by the file at `path`.
+    def from_config(cls, path: str | os.PathLike[str], *, dev: bool | None = None) -> App:
+        """Return an app configured by the file at `path`. `dev` is as in `App()`.
 
         A relative path is looked for beside the file that makes this call and in the directories above it, up to the
         end of the project (a home, another owner, `.git` or `pyproject.toml`), then in the working directory: what a
@@ -96,7 +100,7 @@ class App:
         Raises ConfigError, with all the places that were looked at, or with every problem that the file has. A file
         that another account can write is one: it decides what code runs.
         """
-        return cls(of_app(path, sys._getframe(1).f_globals.get("__file__")))
+        return cls(of_app(path, sys._getframe(1).f_globals.get("__file__")), dev=dev)
 
     @property
     def settings(self) -> Settings:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cronq.cli.common import known_queues, whole_app_of
 from cronq.cli.findings import Error, Fact, Warned
 from cronq.cli.text import count
+from cronq.config.advice import development
 from cronq.errors import CronqError
 from cronq.tasks.module_name import settled
 
@@ -26,6 +27,8 @@ def project(settings: Settings) -> Iterator[Finding]:
     yield Fact("app", f"{settings.app}, {count(len(tasks), 'task')}")
     if not tasks:
         yield Warned(f"app = {settings.app!r}: has no tasks: import the modules with your @app.task functions there")
+    if app.settings.dev is True and settings.dev is not True:
+        yield from map(Warned, development(app.settings))
     yield from _unknown_tasks(settings, app)
     yield from _routes(settings, app)
     yield from _lonely_tasks(settings, app)

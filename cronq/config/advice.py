@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """Return what a person should know about `settings`, one text each; nothing here stops cronq."""
-    advisers = (_unserved_queues, _lonely_inline_queues, _too_many_at_least, _too_much_memory)
+    advisers = (development, _unserved_queues, _lonely_inline_queues, _too_many_at_least, _too_much_memory)
     inline_advisers = (_short_grace, _long_inline, _long_slice)
     works_inline = settings.inline.mode != "off" and settings.inline.queues
     return tuple(text for ask in advisers + (inline_advisers if works_inline else ()) for text in ask(settings))
+
+
+def development(settings: Settings) -> Iterator[str]:
+    """Say that development is on, if it is: no mistake, unless it is forgotten."""
+    if settings.dev is True:
+        yield (
+            "dev: development is on: web processes do all the work after their responses, whoever lives, and start no "
+            "consumer; turn it off (CRONQ_DEV, dev) where visitors come"
+        )
 
 
 def _unserved_queues(settings: Settings) -> Iterator[str]:

@@ -137,6 +137,7 @@ MAIN = Table(
         "memory_mb": or_word(*OFF, memory(*MEGABYTES, 512)),
         "code_marker": paths("tmp/restart.txt"),
         "log_max_mb": memory(1, 10_240, 1),
+        "dev": or_word(AUTO, AUTO, switch()),
         "consumers": Listed(GROUP, NO_GROUPS),
         "queues": Named(QUEUE, kinds.is_queue_name, kinds.QUEUE_NAME_WANTS),
         "presets": Named(PRESET, kinds.is_label, kinds.LABEL_WANTS),

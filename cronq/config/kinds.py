@@ -104,7 +104,7 @@ def switch() -> Kind:
             return value
         raise ValueError
 
-    return Kind(accept, "true or false", "true")
+    return Kind(accept, "true or false", "true", "switch")
 
 
 def choice(words: tuple[str, ...]) -> Kind:

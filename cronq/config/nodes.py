@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     Path = tuple[str, ...]
-    Shape = Literal["value", "text", "list"]
+    Shape = Literal["value", "text", "list", "switch"]
     Leaf = tuple[Path, "Kind"]
 
 BROKEN: Any = type("Broken", (), {"__repr__": lambda _: "BROKEN"})()

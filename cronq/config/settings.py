@@ -135,6 +135,7 @@ class Settings(NamedTuple):
     inline: Inline = Inline()
     schedules: tuple[Schedule, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    dev: bool | Literal["auto"] = AUTO
 
     def queue(self, name: str) -> Queue:
         """Return the settings of queue `name`, the defaults when the file does not mention it."""

@@ -43,6 +43,7 @@ BODY = """\
 #memory_mb = {top[memory_mb]}  # memory of all consumers together, or "off"
 #code_marker = {top[code_marker]}  # consumers restart when such a file changes: "deployed.txt"
 #log_max_mb = {top[log_max_mb]}  # a log file is rotated at this size
+#dev = {top[dev]}  # true: web requests do all the work; "auto": in Django's DEBUG, Flask's debug
 
 # Groups of consumers, the most important first; autoscale: one consumer for each `desired_size` messages.
 # Write your own [[consumers]] in place of these four, or `consumers = []` for none at all.

@@ -65,7 +65,12 @@ def parse(text: str, kind: Kind) -> Any:
         return value if isinstance(value, str) else text
     if kind.shape == "list":
         return value if isinstance(value, list) else _parts(value if isinstance(value, str) else text)
+    if kind.shape == "switch" and text in _SWITCHES:
+        return _SWITCHES[text]
     return text if value is None else value
+
+
+_SWITCHES = {"1": True, "0": False}  # as people set variables: CRONQ_DEV=1
 
 
 def _toml(text: str) -> Any:

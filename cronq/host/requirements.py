@@ -17,5 +17,5 @@ def no_consumers(command: str) -> UsageError:
     here = _SYSTEMS.get(sys.platform, f"a {sys.platform} without them")
     return UsageError(
         f"cronq {command} needs Linux, whose fork, file locks, epoll and /proc consumers live by, and this is {here}: "
-        f'`cronq run TASK` runs a task here, and transport = "sync://" runs it where it is enqueued'
+        f"`cronq run TASK` runs a task here, and with CRONQ_DEV=1 the web server's process does all the work"
     )

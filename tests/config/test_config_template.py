@@ -38,7 +38,7 @@ def test_the_uncommented_template_is_exactly_the_defaults(loaded: Loading) -> No
 
 def test_the_uncommented_template_really_sets_the_keys() -> None:
     tables = tomllib.loads(with_defaults(template(None)))
-    assert (len(tables), len(tables["inline"]), len(tables["consumers"])) == (16, 9, 4)
+    assert (len(tables), len(tables["inline"]), len(tables["consumers"])) == (17, 9, 4)
 
 
 def test_the_examples_are_a_valid_configuration_too(loaded: Loading) -> None:
