@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionstart() -> None:
-    """Refuse to begin when the processes that tests start would run another cronq than the tests themselves."""
+    """Refuse to begin when the processes that tests start would run another cronq than the tests themselves.
+
+    A shell has what it starts in the background ignore SIGINT, which tests of Ctrl-C would wait for.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     here = os.path.dirname(os.path.abspath(cronq.__file__))
     look = [sys.executable, "-P", "-c", "import cronq, os; print(os.path.dirname(os.path.abspath(cronq.__file__)))"]
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
