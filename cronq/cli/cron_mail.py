@@ -27,31 +27,21 @@ if TYPE_CHECKING:
 _TOLD_ONCE = "(told once, and when it is well again; `cronq {}` says how it stands)"
 
 
-def refused(place: str, error: CronqError, now: float) -> int:
-    """Tell that a tick could not begin, unless that was told; `place` is where that is remembered."""
+def refused(outside: str, error: CronqError, now: float) -> int:
+    """Tell that a tick could not begin, unless that was told; `outside` is where that is remembered."""
     found = [Trouble("refused", complaint(error))]
     if sys.stderr.isatty():
         _print([one.text for one in found])
         return error.exit_code
-    new = bulletin(bulletins.from_text((read_own(place) or b"").decode(errors="replace")), found, now, reworded_s=0.0)
-    if new.lines:
-        try:
-            write_own(place, bulletins.as_text(new.standing).encode())
-        except OSError:
-            pass  # nothing can be noted, which may be the very problem: it is told every time
-        return _print([*new.lines, _TOLD_ONCE.format("check")])
-    return 0
+    return _tell_outside(outside, found, now)
 
 
-def failed(supervisor: Supervisor, error: CronqError | OSError | MemoryError) -> int:
+def failed(supervisor: Supervisor, outside: str, error: CronqError | OSError | MemoryError) -> int:
     """Tell that a tick failed, unless that was told. That the host was busy is not worth a mail, but a full disk is."""
-    if is_pressure(error):
-        found = list(of_rooms(rooms_of(supervisor.state)))
-    else:
-        found = [tick_failed(complaint(error) if isinstance(error, CronqError) else escaped(str(error)))]
+    found = [*of_rooms(rooms_of(supervisor.state))] if is_pressure(error) else [tick_failed(_said(error))]
     standing, keys = _standing(supervisor), {one.key for one in found}
     others = [Trouble(key, one.what) for key, one in standing.items() if key not in keys]  # nobody looked for them
-    return _tell(supervisor, standing, [*others, *found])
+    return _tell(supervisor, outside, standing, [*others, *found])
 
 
 def ticked(supervisor: Supervisor, outside: str, happened: Sequence[Mapping[str, object]]) -> int:
@@ -63,9 +53,16 @@ def ticked(supervisor: Supervisor, outside: str, happened: Sequence[Mapping[str,
     try:
         status = look(supervisor.settings, supervisor.state, supervisor.transport, supervisor.clock)
     except (CronqError, OSError) as error:
-        return told | failed(supervisor, error)
+        return told | failed(supervisor, outside, error)
     standing = _standing(supervisor)
-    return told | _tell(supervisor, standing, _found(status, standing))
+    return told | _tell(supervisor, outside, standing, _found(status, standing))
+
+
+def _said(error: CronqError | OSError | MemoryError) -> str:
+    if isinstance(error, CronqError):
+        return complaint(error)
+    is_of_file = isinstance(error, OSError) and error.filename is not None
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and is_of_file else str(error)
 
 
 def _found(status: Status, standing: Mapping[str, Standing]) -> list[Trouble]:
@@ -94,7 +91,7 @@ def _standing(supervisor: Supervisor) -> dict[str, Standing]:
         return {}
 
 
-def _tell(supervisor: Supervisor, standing: Mapping[str, Standing], found: Sequence[Trouble]) -> int:
+def _tell(supervisor: Supervisor, outside: str, standing: Mapping[str, Standing], found: Sequence[Trouble]) -> int:
     if sys.stderr.isatty():
         return _print([one.text for one in found])
     new = bulletin(standing, found, supervisor.clock.now())
@@ -103,8 +100,21 @@ def _tell(supervisor: Supervisor, standing: Mapping[str, Standing], found: Seque
     except OSError as error:
         if is_pressure(error):
             return 0  # what cannot be noted would be told every minute
+        return _tell_outside(outside, found, supervisor.clock.now())
     is_news = set(new.standing) - set(standing) != set()
     return _print([*new.lines, *([_TOLD_ONCE.format("status")] if is_news else [])])
+
+
+def _tell_outside(outside: str, found: Sequence[Trouble], now: float) -> int:
+    """Tell what the state directory cannot remember, which may be the very trouble."""
+    new = bulletin(bulletins.from_text((read_own(outside) or b"").decode(errors="replace")), found, now, reworded_s=0.0)
+    if not new.lines:
+        return 0
+    try:
+        write_own(outside, bulletins.as_text(new.standing).encode())
+    except OSError:
+        pass  # nor can anything else: it is told every time
+    return _print([*new.lines, _TOLD_ONCE.format("check")])
 
 
 def _print(texts: Sequence[str]) -> int:

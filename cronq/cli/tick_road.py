@@ -50,19 +50,18 @@ def attempt(supervisor: Supervisor, config: str | None, notes_starts: bool = Tru
 
     `notes_starts`: what is started are processes, of which it is remembered whether they came.
     """
-    heard, began = _Hearing(), supervisor.clock.monotonic()
+    heard, began, outside = _Hearing(), supervisor.clock.monotonic(), _place_outside(config)
     events.listeners.append(heard)
     try:
         plan = tick(supervisor)
+        if notes_starts and (heard.started or heard.refused):
+            _note_starts(supervisor, began, heard)
     except (CronqError, OSError, MemoryError) as error:
         from cronq.cli.cron_mail import failed
 
         if is_pressure(error):
             events.emit("pressure", what=f"a whole tick ({error})")
-        return None, failed(supervisor, error)
-    if notes_starts and (heard.started or heard.refused):
-        _note_starts(supervisor, began, heard)
-    outside = _place_outside(config)
+        return None, failed(supervisor, outside, error)
     if plan is None or not (heard.is_worth_a_look or heard.happened or _is_look_due(supervisor, outside)):
         return plan, 0
     from cronq.cli.cron_mail import ticked

@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 
+from cronq.host.process import HAS_OWNERS
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ class Room(NamedTuple):
 
 def rooms(path: str) -> list[Room]:
     """Return what bounds how much may be written below the directory `path`. Raises OSError."""
-    return [*_of_file_system(path), *(_of_quotas(path) if sys.platform == "linux" else ())]
+    return [*_of_file_system(path), *(_of_quotas(path) if sys.platform == "linux" and HAS_OWNERS else ())]
 
 
 def _of_file_system(path: str) -> Iterator[Room]:

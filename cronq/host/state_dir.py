@@ -174,7 +174,7 @@ def open_private(path: str, flags: int) -> int:
 
     A FIFO in its place is refused and not waited for. Raises OSError.
     """
-    return _no_fifo(path, os.open(path, flags | os.O_CREAT | _PLAIN, 0o600))
+    return _no_stranger(path, os.open(path, flags | os.O_CREAT | _PLAIN, 0o600))
 
 
 def flags_of(*names: str) -> int:
@@ -188,11 +188,13 @@ def flags_of(*names: str) -> int:
 _PLAIN = flags_of("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NONBLOCK")  # a FIFO would be waited for without the last
 
 
-def _no_fifo(path: str, descriptor: int) -> int:
-    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+def _no_stranger(path: str, descriptor: int) -> int:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISFIFO(mode) and not stat.S_ISDIR(mode):
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "is a FIFO where cronq keeps a file of its own: remove it", path)
+    what = "FIFO" if stat.S_ISFIFO(mode) else "directory"
+    raise OSError(errno.EINVAL, f"is a {what} where cronq keeps a file of its own: remove it", path)
 
 
 def replace_text(path: str, text: str) -> None:
@@ -202,8 +204,9 @@ def replace_text(path: str, text: str) -> None:
         with private_file(new, os.O_WRONLY | os.O_TRUNC) as file:
             file.write(text.encode())
         os.replace(new, path)
-    except OSError:
+    except OSError as error:
         _remove_new(new)
+        error.filename = path  # as people know it, and the same each time
         raise
 
 
@@ -245,7 +248,7 @@ def private_file(path: str, flags: int) -> IO[bytes]:
 
 def open_to_read(path: str) -> int:
     """Open a file of the state directory that is there; otherwise as `open_private`."""
-    return _no_fifo(path, os.open(path, os.O_RDONLY | _PLAIN))
+    return _no_stranger(path, os.open(path, os.O_RDONLY | _PLAIN))
 
 
 def read_text(path: str) -> str | None:

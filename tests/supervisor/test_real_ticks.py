@@ -339,8 +339,7 @@ def test_a_damaged_queue_is_told_once(project):
     assert project.tick() == ""
 
 
-def test_what_cannot_be_noted_is_told_every_time_without_a_traceback(project):
-    """A disk that has become read-only: the complaint about it cannot be written there, either."""
+def test_what_the_state_directory_cannot_remember_is_told_once_too(project):
     project.tick()
     project.kill_all()
     for name in ("queue.db-wal", "queue.db-shm"):
@@ -351,7 +350,24 @@ def test_what_cannot_be_noted_is_told_every_time_without_a_traceback(project):
     said = project.tick(code=1)
     assert said.startswith(f"cronq tick: {project.state.path}/queue.db: ")
     assert "Traceback" not in said
-    assert project.tick(code=1) == said
+    assert project.tick() == ""
+    (project.home / ".cronq" / "queue.db").unlink()
+    assert "well again after " in project.tick(code=1)
+
+
+def test_what_nothing_can_remember_is_told_every_time(project):
+    """As on a disk that has become read-only."""
+    project.tick()
+    project.kill_all()
+    (project.home / ".cronq" / "told").unlink()
+    (project.home / ".cronq" / "told").mkdir()
+    (project.home / "__pycache__" / "cronq.toml.told").mkdir(parents=True)
+    (project.home / ".cronq" / "ticks").unlink()
+    (project.home / ".cronq" / "ticks").mkdir()
+    said = project.tick(code=1)
+    assert said.startswith(f"cronq tick: {project.state.path}/ticks")
+    assert "Errno" not in said
+    assert project.tick(code=1).splitlines()[1:] == said.splitlines()[1:]
 
 
 def test_a_wrong_config_is_told_once(project):
