@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 
 def keep(installation: Installation, messages: Sequence[Message], cause: CronqError, hooks: Sequence[OnUnsent]) -> None:
-    """Put messages into the spool, or give them to a hook. Raises Unsent when neither takes them."""
-    why_not = "" if isinstance(cause, UnstorableError) else _spool(installation, messages, cause)
+    """Put messages into the spool, or give them to a hook. Raises Unsent when neither takes them.
+
+    A state directory that was refused is no place for them: others may write there.
+    """
+    is_for_later = isinstance(cause, TransportError) and not isinstance(cause, UnstorableError)
+    why_not = _spool(installation, messages, cause) if is_for_later else ""
     if why_not is not None:
         hand_over(_unsent(messages, cause, why_not), hooks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ def spool_of(settings: Settings, state: StateDir, patience_s: float | None = Non
         return None
     if not settings.spool and not os.path.exists(state.spool):
         return None
+    return _opened(state.spool, settings.spool_mb * 1024 * 1024, patience_s)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, size: int, patience_s: float | None) -> Spool:
+    """Return the same object each time: it knows where records ended, and need not look through all of them again."""
     from cronq.host.spool import PATIENCE_S, Spool
 
-    return Spool(state.spool, settings.spool_mb * 1024 * 1024, PATIENCE_S if patience_s is None else patience_s)
+    return Spool(path, size, PATIENCE_S if patience_s is None else patience_s)
 
 
 def reserve_room(spool: Spool) -> bool:

@@ -210,6 +210,24 @@ def test_many_processes_lose_nothing_and_each_keeps_its_order(tmp_path: Path) ->
         assert [one for one in found if one.startswith(name)] == [f"{name} {number}" for number in range(40)]
 
 
+def test_an_append_looks_at_no_record_that_was_seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, reads = Spool(str(tmp_path / "spool"), 65536), []
+    spool.reserve()
+    pread = os.pread
+
+    def counted(*args: int) -> bytes:
+        reads.append(args)
+        return pread(*args)
+
+    monkeypatch.setattr(os, "pread", counted)
+    costs = []
+    for _ in range(200):
+        spool.append(b"one")
+        costs.append(len(reads))
+        reads.clear()
+    assert max(costs) <= min(costs) + 2
+
+
 class Machine(RuleBasedStateMachine):
     """Several processes' views of one file, against a list."""
 

@@ -192,6 +192,10 @@ def test_a_unique_message_is_absorbed_when_it_comes_into_its_queue(app: App) -> 
     assert [one.message.id for one in app.transport.browse(State.READY)] == [standing.id]
 
 
+def test_a_process_has_one_object_for_its_spool_so_that_keeping_costs_the_same_however_much_is_kept(app: App) -> None:
+    assert spool_of(app.settings, app.state) is spool_of(app.settings, app.state)
+
+
 def test_a_hook_is_asked_only_when_the_spool_is_full_too(app: App) -> None:
     taken: list[Message] = []
 
@@ -212,6 +216,14 @@ def test_what_no_store_would_take_is_not_kept(app: App) -> None:
     app.enqueue(sent)
     with pytest.raises(Unsent, match="UNIQUE"):
         app.enqueue(sent)
+    assert kept(app) == 0
+
+
+def test_nothing_is_kept_in_a_state_directory_that_others_can_write(app: App, home: Path) -> None:
+    os.chmod(app.state.path, 0o777)  # noqa: S103 - what is refused
+    other = App(load(str(home / "cronq.toml")))
+    with pytest.raises(Unsent, match="lets others write"):
+        other.enqueue(message("normal"))
     assert kept(app) == 0
 
 
