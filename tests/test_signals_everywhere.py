@@ -109,7 +109,7 @@ def in_a_web_process(end: str, home: Any) -> None:
     enqueue(app, end)
     slot = slots.take(app.state, "inline", 1)
     assert slot is not None
-    inline_drain.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
+    inline_drain.work(app, slot, Decision(app.settings.inline.queues, 300.0))
     slot.leave("done")
 
 
@@ -187,7 +187,7 @@ def chained_in_a_web_process(home: Any) -> None:
     chained(app, home)
     slot = slots.take(app.state, "inline", 1)
     assert slot is not None
-    inline_drain.work(app, slot, Decision(budget_s=300.0, fallback_s=0.0, spawns=False, messages=None))
+    inline_drain.work(app, slot, Decision(app.settings.inline.queues, 300.0))
     slot.leave("done")
 
 
