@@ -11,6 +11,7 @@ from cronq.runtime.inline_drain import has_work, rescue_dead, start_consumer, wo
 from cronq.supervisor import slots
 from cronq.supervisor.inline_decision import Facts, decide
 from cronq.supervisor.tick import paused_until
+from cronq.tasks.unrun import refuse_unrun_hook
 from wsgi_hooks.servers import server_of
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ def drain_after(app: App, visit: Visit, is_page_view: Callable[[], bool]) -> Non
 
 
 def _work(app: App, visit: Visit, is_page_view: Callable[[], bool]) -> None:
-    server = server_of(visit.environ)
+    server, answer = server_of(visit.environ), is_page_view()
+    refuse_unrun_hook("page_view", is_page_view, answer)
     facts = Facts(
         queues=visit.found.unattended,
-        is_page_view=is_page_view(),
+        is_page_view=answer,
         enqueued=visit.enqueued,
         elapsed_s=visit.elapsed_s,
         answers_early=server.answers_early(visit.environ, visit.headers),

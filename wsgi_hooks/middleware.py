@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cronq import events
+from cronq.app.project_hooks import checked
 from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import CronqError
 from cronq.messages.outbox import Outbox
@@ -47,7 +48,7 @@ class CronqMiddleware:
         self._send = app.enqueuer.send
         self._installation = app.installation
         self._arounds = app.hooks.request_arounds
-        self._page_view = page_view
+        self._page_view = checked("page_view", page_view)
         self._lookout = Lookout(app.installation)
         self._code = ChangedFiles(watched_files(app.settings, app.state), app.clock)
 

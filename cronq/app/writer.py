@@ -157,7 +157,11 @@ class Writer:
     def _headers(self, own: dict[str, str], *given: Mapping[str, str] | None) -> bytes:
         headers = {name: value for one in given if one for name, value in one.items()}
         for hook in self._hooks:
-            hook(headers)
+            returned: object = hook(headers)
+            if returned is not None:
+                from cronq.tasks.unrun import refuse_unrun_hook
+
+                refuse_unrun_hook("before_enqueue", hook, returned)
         return as_bytes(headers | own)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.errors import ArgumentError, OptionError
 from cronq.tasks.key_template import read, rendered
+from cronq.tasks.unrun import unrun_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def label_of_call(
     """Return the label of one call, on one line; `named` tells its arguments by name. Raises ArgumentError."""
     made = rendered(task, label, named) if isinstance(label, str) else _called(task, label, args, kwargs)
     if not isinstance(made, str):
-        raise ArgumentError(f"task {task}: its label must be text, not {made!r:.100}")
+        raise ArgumentError(f"task {task}: its label must be text, not {unrun_in_words(made) or repr(made)[:100]}")
     line = " ".join(made.split()).encode("utf-8", "replace").decode()
     return line if len(line) <= LABEL_LENGTH else f"{line[: LABEL_LENGTH - 1]}…"
 

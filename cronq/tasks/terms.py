@@ -201,7 +201,10 @@ def _called(whose: str, key: Callable[..., str], args: tuple[Any, ...], kwargs: 
 
 def _checked_text(task: str, what: str, text: object) -> str:
     if not isinstance(text, str) or not text:
-        raise ArgumentError(f"task {task}: the key of {what} must be text, not {text!r}")
+        from cronq.tasks.unrun import unrun_in_words
+
+        shown = unrun_in_words(text) or repr(text)
+        raise ArgumentError(f"task {task}: the key of {what} must be text, not {shown}")
     if len(text) > KEY_LENGTH:
         raise ArgumentError(
             f"task {task}: the key of {what} has {len(text)} characters, {KEY_LENGTH} are allowed: take a part of it"

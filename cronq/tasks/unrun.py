@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 
-from cronq.errors import GiveUp
+from cronq.errors import GiveUp, UsageError
 
 _WORDS: dict[type, str] = {
     Coroutine: "a coroutine",
@@ -20,15 +20,29 @@ def refuse_unrun(who: str, *values: object) -> None:
 
     Coroutines and generators are closed: Python would complain that they were never awaited.
     """
-    unrun = [value for value in values if isinstance(value, _UNRUN)]
-    if not unrun:
-        return
-    for value in unrun:
-        if isinstance(value, Coroutine | Generator):
-            value.close()
-    first = unrun[0]
-    words = next(words for kind, words in _WORDS.items() if isinstance(first, kind))
-    raise GiveUp(
-        f"{who}: a call returned {words} ({type(first).__name__}), so nothing has run: make it a plain function, "
-        f"which may use asyncio.run()"
-    )
+    said = list(filter(None, map(unrun_in_words, values)))
+    if said:
+        raise GiveUp(
+            f"{who}: a call returned {said[0]}, so nothing has run: make it a plain function, which may use "
+            f"asyncio.run()"
+        )
+
+
+def refuse_unrun_hook(kind: str, hook: object, returned: object) -> None:
+    """Raise UsageError when what a hook has returned is run by nobody: a decorator may hide that it is a coroutine."""
+    said = unrun_in_words(returned)
+    if said is not None:
+        raise UsageError(
+            f"@app.{kind}: {getattr(hook, '__qualname__', hook)} returned {said}, so nothing has run: make it a plain "
+            f"function"
+        )
+
+
+def unrun_in_words(value: object) -> str | None:
+    """Say what a value is that nobody has run, and close it; None for any other."""
+    if not isinstance(value, _UNRUN):
+        return None
+    if isinstance(value, Coroutine | Generator):
+        value.close()
+    words = next(words for kind, words in _WORDS.items() if isinstance(value, kind))
+    return f"{words} ({type(value).__name__})"

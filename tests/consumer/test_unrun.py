@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cronq import UsageError
+from cronq import ArgumentError, UsageError
 from cronq.messages.message import Ack, Fail, State
 from tests.consumer.batches import Batch
 from tests.consumer.crew import Crew
@@ -144,3 +144,35 @@ def test_a_hook_that_returns_a_coroutine_is_reported(bench, monkeypatch):
     bench.app.reset(lambda: note("a"))
     assert isinstance(bench.run(lambda: None), Ack)
     assert "a call returned a coroutine" in str(dict(heard)["hook_failed"])
+
+
+def hidden(function):
+    """Hide that a function is a coroutine, as decorators of others do."""
+
+    def decorated(*args):
+        return function(*args)
+
+    return decorated
+
+
+def test_a_hook_that_turns_out_to_be_a_coroutine_is_refused_where_something_is_enqueued():
+    crew = Crew()
+
+    async def add(headers: dict[str, str]) -> None:
+        RAN.append("never")
+
+    crew.app.before_enqueue(hidden(add))
+    with pytest.raises(UsageError, match=r"before_enqueue.*coroutine"):
+        crew.task().enqueue(7)
+    assert RAN == []
+
+
+def test_a_key_or_label_that_turns_out_to_be_a_coroutine_is_no_text():
+    crew = Crew()
+
+    async def key(value: int) -> str:
+        return str(value)
+
+    for options in ({"unique": hidden(key)}, {"label": hidden(key)}):
+        with pytest.raises(ArgumentError, match="must be text, not a coroutine"):
+            crew.task(**options).enqueue(7)

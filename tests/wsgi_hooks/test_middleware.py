@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from cronq import App, Retry
+from cronq import App, Retry, UsageError
 from cronq.config import load
 from cronq.consumer.loaded_code import LoadedCode
 from cronq.errors import TransportError
@@ -231,6 +231,14 @@ def test_an_api_request_that_enqueued_nothing_runs_nothing(app, ran):
     task(app, "note").enqueue("a")
     request(CronqMiddleware(site(headers=[("Content-Type", "application/json")]), app))
     assert ran == []
+
+
+def test_a_predicate_for_page_views_that_is_a_coroutine_is_refused(app):
+    async def page_view(environ, headers):
+        return True
+
+    with pytest.raises(UsageError, match="page_view"):
+        CronqMiddleware(site(), app, page_view=page_view)  # type: ignore[arg-type]  # which is the point
 
 
 def test_the_predicate_for_page_views_can_be_given(app, ran):
