@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.app.call_terms import terms_for
 from cronq.errors import CronqError
+from cronq.host import known_tasks
 from cronq.schedules.spec import delivered_as, followed_by, placed, schedule_of, to_store, under_terms
-from cronq.schedules.stored import CLOCK_WAS_WRONG_S, CODE, CONFIG, RUNTIME, StoredSchedule
+from cronq.schedules.stored import (
+    CLOCK_WAS_WRONG_S,
+    CODE,
+    CONFIG,
+    JUST_NOW_S,
+    RUNTIME,
+    StoredSchedule,
+    is_of_wrong_clock,
+)
 from cronq.supervisor.schedule_runner import declare
 from cronq.tasks.options import NOTHING_ASKED
 from cronq.transports.schemes import place_of
@@ -44,7 +53,8 @@ class Declarations:
         stored = transport.schedules()
         for source, schedules in self._declared():
             new = [self.checked(source, schedule) for schedule in schedules]
-            if _differ(new, [one for one in stored if one.source == source], now):
+            known = [one for one in stored if one.source == source]
+            if _differ(new, known, now) or (self._clock_was_ahead(now) and _are_misplaced(new, known, now)):
                 declare(transport, source, [placed(one, now) for one in new])
         for one in stored:
             if one.source == RUNTIME:
@@ -88,6 +98,11 @@ class Declarations:
     def _declared(self) -> tuple[tuple[str, Sequence[Schedule]], ...]:
         return ((CODE, self._timetable.all()), (CONFIG, self.installation.settings.schedules))
 
+    def _clock_was_ahead(self, now: float) -> bool:
+        """Tell whether the last consumer started at a time that is still to come: the clock was set back since."""
+        noted_at = known_tasks.noted_at(self.installation.state.known_tasks)
+        return noted_at is not None and noted_at > now + JUST_NOW_S
+
     def _check_again(self, one: StoredSchedule) -> None:
         """Refuse what a program added when this release of the code has no such task any more, or take it up again."""
         reason = self.checked(RUNTIME, schedule_of(one)).refused
@@ -104,6 +119,12 @@ def _terms(task: Task[..., Any], body: bytes, apart: str) -> Terms | None:
         return None
     args, kwargs = task.codec.decode(body)
     return terms_for(task, wanted, tuple(args), kwargs, apart)
+
+
+def _are_misplaced(new: Sequence[StoredSchedule], stored: Sequence[StoredSchedule], now: float) -> bool:
+    """Tell whether one waits for a time that a clock which was ahead has found."""
+    placed_now = {one.name: placed(one, now) for one in new}
+    return any(is_of_wrong_clock(one, placed_now[one.name], now) for one in stored if one.name in placed_now)
 
 
 def _headers(task: Task[..., Any], body: bytes) -> dict[str, str]:

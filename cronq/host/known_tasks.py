@@ -23,6 +23,14 @@ def note(path: str, tasks: Iterable[str]) -> None:
         replace_text(path, text)
 
 
+def noted_at(path: str) -> float | None:
+    """Return when a consumer noted its tasks last, None when none ever did."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
 def lacks(path: str, task: str, source: str) -> bool:
     """Tell whether a consumer that started after the file `source` was changed last does not know a task."""
     try:

@@ -196,8 +196,8 @@ def import_app(site: Site, slot: Slot | None) -> App | None:
     try:
         app = load_app(site.settings)
         app.definitions.complete()
-        _note_tasks(site.state, app)
         _register_schedules(app)
+        _note_tasks(site.state, app)  # after that: the time of the last note tells whether the clock was set back
         return app
     except CronqError as error:
         reason = str(error)

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+JUST_NOW_S = 60.0  # between placing a schedule and storing it
 CLOCK_WAS_WRONG_S = 86400.0  # by which no clock is corrected that was right before
 CODE, CONFIG, RUNTIME = "code", "config", "runtime"  # who declares schedules
 DONE, FAILED = "done", "failed"
@@ -110,8 +111,19 @@ def redeclared(old: StoredSchedule | None, new: StoredSchedule, now: float) -> S
         return ran
     if is_same and old.stopped_at is not None:
         return ran._replace(next_at=None, stopped_at=old.stopped_at)
-    was_ahead = old.last_at is not None and old.last_at > now + CLOCK_WAS_WRONG_S
-    return ran if old.timing != new.timing or old.next_at is None or was_ahead else ran._replace(next_at=old.next_at)
+    if old.timing != new.timing or old.next_at is None or is_of_wrong_clock(old, new, now):
+        return ran
+    return ran._replace(next_at=old.next_at)
+
+
+def is_of_wrong_clock(old: StoredSchedule, new: StoredSchedule, now: float) -> bool:
+    """Tell whether a stored schedule was placed in time, or run, by a clock that was ahead.
+
+    `new` is the same one, placed just now: no later time can be its next, unless it was run meanwhile.
+    """
+    if old.last_at is not None and old.last_at > now - JUST_NOW_S:
+        return old.last_at > now + CLOCK_WAS_WRONG_S
+    return old.next_at is not None and new.next_at is not None and old.next_at > new.next_at + JUST_NOW_S
 
 
 def schedule_name(message: Message) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import pytest
 
 from cronq.app import declarations
 from cronq.errors import UsageError
+from cronq.host import known_tasks
 from cronq.messages.message import UNTIL_DONE
 from cronq.schedules.schedule import Schedule
 from cronq.schedules.spec import message_of
 from tests import making
 from tests.clocks import FakeClock
+from tests.presence import there
 
 if TYPE_CHECKING:
     from cronq.schedules.stored import StoredSchedule
@@ -239,3 +242,30 @@ def test_terms_are_stored_without_what_a_release_before_does_not_know(app):
     app.cron("0 3 * * *")(app.task(name="tidy", max_running=2)(tidy))
     (stored,) = app.declarations.register()
     assert spec(stored)["terms"] == {"running_key": "tidy", "max_running": 2}
+
+
+@pytest.mark.parametrize("ahead_s", [3 * 3600.0, 400 * 86400.0])
+def test_a_schedule_that_was_declared_while_the_clock_was_ahead_runs_when_it_is_right(home, ahead_s):
+    clocks = (FakeClock(MIDNIGHT + ahead_s), FakeClock(MIDNIGHT))
+    ahead, right = (making.app(clock, home=home, transport="sqlite:///queue.db") for clock in clocks)
+    for app in (ahead, right):
+        app.cron("0 * * * *")(app.task(tidy))
+    (declared,) = ahead.declarations.register()
+    known_tasks.note(ahead.state.known_tasks, [])
+    os.utime(ahead.state.known_tasks, (MIDNIGHT + ahead_s, MIDNIGHT + ahead_s))  # as a consumer of that clock leaves it
+    assert there(declared.next_at) > MIDNIGHT + 3600
+    (placed,) = right.declarations.register()
+    assert placed.next_at == MIDNIGHT + 3600
+    for app in (ahead, right):
+        app.transport.close()
+
+
+def test_a_run_between_placing_and_storing_is_not_made_twice():
+    from cronq.schedules.stored import is_of_wrong_clock
+
+    app = making.app(FakeClock(MIDNIGHT))
+    app.cron("0 0 * * *")(app.task(tidy))
+    (new,) = app.declarations.register()
+    ran_meanwhile = new._replace(next_at=there(new.next_at) + 86400, last_at=MIDNIGHT - 1)
+    assert not is_of_wrong_clock(ran_meanwhile, new, MIDNIGHT)
+    assert is_of_wrong_clock(ran_meanwhile._replace(last_at=MIDNIGHT - 3600), new, MIDNIGHT)
