@@ -312,10 +312,16 @@ def disk(home: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_a_request_is_answered_and_its_messages_run_when_there_is_room(disk: Path) -> None:
-    app = made(disk)
+    app = made(disk, '[inline]\nmode = "off"\n')
     note(app, "before")
     filler = fill(disk)
-    ids = [note(app, str(number)) for number in range(200)]
+    ids: list[str] = []
+
+    def order() -> None:
+        ids.append(note(app, str(len(ids))))
+
+    for _ in range(200):
+        page(app, order)
     assert kept(app) > 0
     assert not look_after(app.installation)
     filler.unlink()
