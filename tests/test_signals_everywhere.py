@@ -13,6 +13,7 @@ from cronq.consumer.lifetime import ChangedFiles
 from cronq.errors import TaskTimeout
 from cronq.messages.ids import new_id
 from cronq.runtime import inline_drain
+from cronq.runtime.assistance import Assistance
 from cronq.runtime.crew import Shift, make_consumer
 from cronq.schedules.stored import StoredSchedule
 from cronq.supervisor import slots
@@ -200,7 +201,7 @@ def chained_in_a_consumer(home: Any) -> None:
     assert slot is not None
     watched = ChangedFiles([], app.clock)
     shift = Shift(slot, group, app.clock.monotonic() + 300, watched, stop_when_empty=True)
-    make_consumer(app, shift, lambda: None).consumer.run()
+    make_consumer(app, shift, Assistance(app, shift.group)).consumer.run()
     slot.leave("done")
     app.transport.close()
 

@@ -236,7 +236,7 @@ class App:
         `@app.outbox()` above a function, say a click command, does so for every call of it; in a coroutine,
         `async with app.outbox():` lets the event loop go on while the queue is waited for.
         """
-        return Opening(self.enqueuer.send, self.enqueuer.thread.run)
+        return Opening(self.enqueuer.send, self.enqueuer.thread.run, self.enqueuer.look_after)
 
     def wake(self, queues: Iterable[str]) -> None:
         """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 from cronq.app.asynchronous import OneThread
 from cronq.app.refs import AppRefs
-from cronq.errors import StateDirError, SyncError, TransportError
+from cronq.errors import CronqError, StateDirError, SyncError, TransportError
 from cronq.events import emit
 from cronq.host.bell import ring
 from cronq.messages.outbox import hold
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cronq.transports.sync import SyncTransport
 
 
+LOOK_EVERY_S = 1.0
+
+
 class Enqueuer:
     """Enqueues for one installation. `run_here` runs what `sync://` has taken, here and now."""
 
@@ -40,6 +44,7 @@ class Enqueuer:
         self._writer = writer
         self._on_unsent = on_unsent
         self._run_here = run_here
+        self._next_look = 0.0  # monotonic
         self.thread: OneThread = OneThread()
         self.refs: AppRefs = AppRefs(writer.definitions)
 
@@ -59,7 +64,7 @@ class Enqueuer:
         outbox = None if immediately else hold(messages, self.send)
         refs = self.refs.of(messages, outbox)
         if outbox is None:
-            await self.thread.run(lambda: self.send(messages))
+            await self.thread.run(lambda: self.send_and_look(messages))
         return refs
 
     def post(self, messages: list[Message], immediately: bool = False) -> list[Ref[Any]]:
@@ -73,7 +78,7 @@ class Enqueuer:
         outbox = None if immediately else hold(messages, self.send)
         refs = self.refs.of(messages, outbox)
         if outbox is None:
-            self.send(messages)
+            self.send_and_look(messages)
         return refs
 
     def admits(self, messages: Sequence[Message]) -> bool:
@@ -93,6 +98,32 @@ class Enqueuer:
             hand_over(error, self._on_unsent)
             return False
         return True
+
+    def send_and_look(self, messages: list[Message]) -> None:
+        """Send messages, then see to it that somebody is there to run them."""
+        self.send(messages)
+        self.look_after(messages)
+
+    def look_after(self, messages: Sequence[Message]) -> None:
+        """Start a consumer where nobody is ready for messages that were sent just now. Looks once a second at most.
+
+        Web requests do so themselves, when their response is over.
+        """
+        installation = self._installation
+        now = installation.clock.monotonic()
+        if now < self._next_look or installation.is_alone:
+            return
+        due = self._due(messages)
+        if due:
+            self._next_look = now + LOOK_EVERY_S
+            if os.path.exists(installation.state.ticks):  # else nobody expects consumers: import nothing
+                from cronq.supervisor.help import Help
+                from cronq.supervisor.permission import may_start
+
+                try:
+                    Help(installation, may_start).for_waiting(sorted(due))
+                except (CronqError, OSError) as error:  # the messages are where they belong
+                    emit("trouble", error=error)
 
     def send(self, messages: list[Message]) -> None:
         """Put messages into their queues now, in one transaction, and wake idle consumers.
@@ -124,11 +155,14 @@ class Enqueuer:
         self._wake_for(messages)
 
     def _wake_for(self, messages: Sequence[Message], absorbed: Container[str] = ()) -> None:
+        self.wake(self._due(messages, absorbed))
+
+    def _due(self, messages: Sequence[Message], absorbed: Container[str] = ()) -> set[str]:
         now, due = self._installation.clock.now(), set()
         for message in messages:  # a loop: the cells of a comprehension take longer
             if (message.available_at <= now or message.gather) and message.id not in absorbed:
                 due.add(message.queue)
-        self.wake(due)
+        return due
 
     def wake(self, queues: Iterable[str]) -> None:
         """Have idle consumers of some queues look at them now; otherwise they do when their `sleep` is over."""

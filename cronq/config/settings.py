@@ -150,7 +150,7 @@ DEFAULT_STATE_DIR = ".cronq"
 DEFAULT_QUEUES = ("high", "normal", "low")
 
 DEFAULT_GROUPS = (
-    Group("standby", DEFAULT_QUEUES, Autoscale(desired_size=1, min=1, max=1)),
+    Group("standby", DEFAULT_QUEUES, Autoscale(desired_size=5, min=1, max=2)),  # the second is help for all queues
     Group("high", ("high",), Autoscale(desired_size=5, min=0, max=2)),
     Group("normal", ("normal",), Autoscale(desired_size=10, min=0, max=2)),
     Group("low", ("low",), Autoscale(desired_size=20, min=0, max=1)),

@@ -106,7 +106,9 @@ class Alarm:
     def _ring(self, number: int, frame: FrameType | None) -> None:
         now = self._clock.monotonic()
         if self._share_at is not None and self._share_at <= now:
-            self._share_at = None if self._share() else now + _AGAIN_S
+            self._share_at = None
+            if not self._share():
+                self._share_at = now + _AGAIN_S
         timed_out = self._timeout_at is not None and self._timeout_at <= now
         if timed_out:
             self._timeout_at = None

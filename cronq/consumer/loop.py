@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cronq.consumer.batch_size import TARGET_S
+from cronq.consumer.foresight import LONG_S
 from cronq.consumer.ledger import Ledger
 from cronq.consumer.outcomes import interrupted
 from cronq.consumer.runnable import Runnable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from cronq.clock import Clock
     from cronq.consumer.batch_size import BatchSize
+    from cronq.consumer.foresight import Foresight
     from cronq.consumer.lifetime import Leaving
     from cronq.consumer.post import Post
     from cronq.consumer.rest import NoRest, Rest
@@ -55,6 +57,7 @@ class Conditions(NamedTuple):
     marks. `followed` is told what was enqueued in the commit of an ending. `share_after` starts the countdown after
     which `Consumer.share` is called in the middle of a message; None seconds stop it. With `ack_each` every message is
     acked in a commit of its own, before the next one starts. `first_position` numbers the first reservation.
+    `foresight` is told of messages that may be long, and `tied_up` is called in the middle of one that is.
     """
 
     leaving: Leaving
@@ -67,6 +70,8 @@ class Conditions(NamedTuple):
     followed: Callable[[Sequence[Message]], None] = lambda messages: None
     ack_each: bool = False
     first_position: int = 1
+    foresight: Foresight | None = None
+    tied_up: Callable[[], None] = lambda: None
 
 
 class Consumer:
@@ -84,6 +89,8 @@ class Consumer:
         self._batch = conditions.batch
         self._looked = conditions.looked
         self._share_after = conditions.share_after
+        self._foresight = conditions.foresight
+        self._tied_up = conditions.tied_up
         self._ledger = Ledger(transport, post, conditions.followed, conditions.ack_each)
         self._waiting: deque[Message] = deque()
         self._position = conditions.first_position
@@ -126,8 +133,19 @@ class Consumer:
 
     def share(self) -> bool:
         """Give back what waits behind a message that turned out long. False: not now, ask again."""
-        if not self._waiting:
-            return True
+        if self._waiting and not self._give_back():
+            return False
+        self._share_after(LONG_S - SHARE_AFTER_S, self.call_others)
+        return True
+
+    def call_others(self) -> bool:
+        """Have others come for what is ready, since this message goes on and on. False: not now, ask again."""
+        if self._transport.is_busy():
+            return False
+        self._tied_up()
+        return True
+
+    def _give_back(self) -> bool:
         if self._transport.is_busy():
             return False
         waiting = [Release(message, uncounted=True) for message in self._waiting]
@@ -160,7 +178,9 @@ class Consumer:
         if exchange.more and self._tally.idle_since is not None:
             self._rest.pass_on()
         self._tally.idle_since = None
-        if self._batch_count > 1 and not exchange.messages[0].gather:  # those are run in one call: none waits behind
+        if self._batch_count == 1 or exchange.messages[0].gather:  # those are run in one call: none waits behind
+            self._share_after(LONG_S, self.call_others)
+        else:
             self._share_after(SHARE_AFTER_S, self.share)
         return True
 
@@ -173,6 +193,8 @@ class Consumer:
             return
         self._post.note(message.position)  # before its body is read: what kills while it is decoded is poison, too
         runnable = self._runner.prepare(message)
+        if self._foresight is not None and message.task not in self._foresight.short:
+            self._foresight.before(message.task)
         if not isinstance(runnable, Runnable):
             self._end_unrun(runnable)
         elif runnable.task.options.ack_first:

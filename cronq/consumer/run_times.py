@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _REMEMBERED = 64  # runs per task
 
@@ -25,7 +25,16 @@ class Durations:
 
     def p95(self) -> dict[str, float]:
         """Return for every task what 95 of 100 runs stay below."""
-        return {task: sorted(runs)[int(len(runs) * 0.95)] for task, runs in self._runs.items()}
+        return {task: _p95(runs) for task, runs in self._runs.items()}
+
+    def p95_of(self, task: str) -> float | None:
+        """Return it for one task; None when that has not been run."""
+        runs = self._runs.get(task)
+        return None if runs is None else _p95(runs)
+
+
+def _p95(runs: Collection[float]) -> float:
+    return sorted(runs)[int(len(runs) * 0.95)]
 
 
 def to_text(known: Mapping[str, float]) -> str:

@@ -71,7 +71,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
         f"{', '.join(facts['tasks'])}: take longer than a web process may work ({facts['limit_s']:.0f} s), and no "
         f"consumer could be started: let cron run `cronq tick --run`, or cut the work into slices"
     ),
-    "inline_spawned": lambda facts: f"no consumer lives: started one for {facts['target']} from a web request",
+    "fetched": lambda facts: f"started a consumer for {facts['target']}: nobody was ready for its queues",
 }
 
 

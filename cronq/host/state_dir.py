@@ -32,6 +32,7 @@ class StateDir:
         self.starts: str = f"{path}/run/starts"
         self.ticks: str = f"{path}/ticks"
         self.interval: str = f"{path}/interval"
+        self.environ: str = f"{path}/environ"
         self.stop: str = f"{path}/stop"
         self.durations: str = f"{path}/durations"
         self.known_tasks: str = f"{path}/tasks"
@@ -59,6 +60,9 @@ class StateDir:
 
     def backoff(self, group: str) -> str:
         return f"{self.path}/run/{group}.backoff"
+
+    def launch(self, group: str) -> str:
+        return f"{self.path}/run/{group}.launch"
 
     def alive(self, queue: str) -> str:
         return f"{self.path}/alive/{_file_of(queue)}"

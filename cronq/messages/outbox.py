@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cronq.events import emit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from typing import Self
 
     from cronq.messages.message import Message
@@ -80,11 +80,16 @@ class Outbox:
 
 def hold(messages: list[Message], send: Callable[[list[Message]], None]) -> Outbox | None:
     """Put messages into the open outbox of whoever sends them, and return it. None when none is open: send them now."""
+    outbox = _open_for(send)
+    if outbox is not None:
+        outbox.messages += messages
+    return outbox
+
+
+def _open_for(send: Send) -> Outbox | None:
     outbox = _open_outbox.get()
     while outbox is not None and (outbox.send != send or not outbox.is_open):
         outbox = outbox.outer  # that of another app, whose queues are not ours, or one that is settled
-    if outbox is not None:
-        outbox.messages += messages
     return outbox
 
 
@@ -92,11 +97,18 @@ class Opening(ContextDecorator):
     """`with`, `async with`, or a decorator: holds messages back, and sends them in one transaction at the end.
 
     When an exception passes they are dropped; `sys.exit()` and click's `Exit` with code 0 are how a command ends well.
-    `settled` settles an outbox where an event loop runs that must not wait for the queue.
+    `settled` settles an outbox where an event loop runs that must not wait for the queue. `sent` is told of messages
+    that have reached their queues.
     """
 
-    def __init__(self, send: Send, settled: Callable[[Callable[[], object]], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        settled: Callable[[Callable[[], object]], Awaitable[object]],
+        sent: Callable[[Sequence[Message]], None] = lambda messages: None,
+    ) -> None:
         self._send = send
+        self._sent = sent
         self._settled = settled
         self._open: list[Outbox] = []
 
@@ -105,14 +117,19 @@ class Opening(ContextDecorator):
         return self._open[-1]
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._closed().settle(_has_failed(error))
+        self._settle(self._closed(), _has_failed(error))
 
     async def __aenter__(self) -> Outbox:
         return self.__enter__()
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         outbox = self._closed()
-        await self._settled(lambda: outbox.settle(_has_failed(error)))
+        await self._settled(lambda: self._settle(outbox, _has_failed(error)))
+
+    def _settle(self, outbox: Outbox, has_failed: bool) -> None:
+        is_outermost = _open_for(self._send) is None
+        if outbox.settle(has_failed) and is_outermost:
+            self._sent(outbox.messages)
 
     def _closed(self) -> Outbox:
         outbox = self._open.pop()

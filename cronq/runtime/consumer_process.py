@@ -27,8 +27,8 @@ from cronq.supervisor import backoff, interval, overdue_list, seats, slots
 from cronq.supervisor.code_marks import watched_files
 from cronq.supervisor.rescue import left_behind, rescue
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT, Slot
-from cronq.supervisor.spawn import LAST_STOP, TwiceDetached
-from cronq.supervisor.tick import Supervisor, paused_until, tick
+from cronq.supervisor.spawn import LAST_STOP
+from cronq.supervisor.tick import paused_until
 from cronq.transports.schemes import make_transport
 
 if TYPE_CHECKING:
@@ -216,11 +216,12 @@ def import_app(site: Site, slot: Slot | None) -> App | None:
 
 
 def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool) -> int:
+    from cronq.runtime.assistance import Assistance
     from cronq.runtime.crew import Shift, make_consumer
 
     _be_nice(group.nice)
     shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty, site.makes)
-    crew = make_consumer(app, shift, _help(app, group))
+    crew = make_consumer(app, shift, Assistance(app, group))
     gc.collect()
     gc.freeze()  # what the project imported stays: collections between messages look at the rest only
     slot.bound_memory(group.memory_limit_mb)
@@ -271,18 +272,6 @@ def _exit_soon() -> None:
     """Let exit handlers run, but not for ever: SIGALRM's default action ends the process."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(PATIENCE_S)
-
-
-def _help(app: App, group: Group) -> Callable[[], None]:
-    """Return what a busy consumer does when the backlog is more than its group is sized for: run the tick early."""
-    size = group.autoscale.desired_size
-    starter = TwiceDetached()
-
-    def call() -> None:
-        if app.transport.depth(app.settings.unpaused(group.queues), size + 1) > size:
-            tick(Supervisor(app.settings, app.state, app.transport, app.clock, starter, os.environ), from_cron=False)
-
-    return call
 
 
 def _be_nice(nice: int) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cronq.consumer import run_times
 from cronq.consumer.alarm import Alarm
 from cronq.consumer.attendance import Attendance, marks
 from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.foresight import Foresight
 from cronq.consumer.isolation_choice import isolation
 from cronq.consumer.leftovers import Leftovers
 from cronq.consumer.lifetime import ChangedFiles, Leaving, Seldom, Signals
@@ -17,6 +19,7 @@ from cronq.consumer.runner import Runner
 from cronq.consumer.stops import Stops
 from cronq.consumer.tally import Tally
 from cronq.host.bell import Bells
+from cronq.host.state_dir import read_text
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor import interval, seats
 from cronq.supervisor.replay import SpoolWatch
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from cronq.app.application import App
     from cronq.config.settings import Group
     from cronq.consumer.limits import Limit
+    from cronq.runtime.assistance import Assistance
     from cronq.supervisor.slots import Slot
 
 
@@ -54,7 +58,7 @@ class Shift(NamedTuple):
     makes: Callable[..., Runner] | None = None
 
 
-def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> Crew:
+def make_consumer(app: App, shift: Shift, assistance: Assistance) -> Crew:
     """Return the consumer of a shift. For the main thread only: it listens to signals and sets an alarm."""
     slot, group, clock = shift.slot, shift.group, app.clock
     signals = Signals()
@@ -71,7 +75,12 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
     alarm = Alarm(clock, stops.due_in)
     second_hand = SecondHand(app.installation)
     errands = [*([] if shift.stop_when_empty else [second_hand.looked]), *_spool_errand(app)]
-    attendance = Attendance(marks([app.state.alive(queue) for queue in group.queues], clock), call_for_help, clock)
+    attendance = Attendance(
+        marks([app.state.alive(queue) for queue in group.queues], clock), assistance.with_backlog, clock
+    )
+    tasks, workplace = app.runner_tasks(isolated=group.isolated), Workplace(slot.name, ends_at=shift.deadline)
+    runner = (shift.makes or Runner)(tasks, clock, alarm, _nothing, workplace, stops)
+    known = run_times.from_text(read_text(app.state.durations) or "")
     conditions = Conditions(
         leaving,
         tally,
@@ -80,11 +89,11 @@ def make_consumer(app: App, shift: Shift, call_for_help: Callable[[], None]) -> 
         BatchSize(),
         _each(attendance.looked, *errands) if errands else attendance.looked,
         alarm.share_after,
-        followed=app.enqueuer.announce,
+        followed=assistance.followed,
         ack_each=any(app.settings.queue(queue).ack == "each" for queue in group.queues),
+        foresight=Foresight(known, runner.durations, assistance.ahead, clock),
+        tied_up=assistance.tied_up,
     )
-    tasks, workplace = app.runner_tasks(isolated=group.isolated), Workplace(slot.name, ends_at=shift.deadline)
-    runner = (shift.makes or Runner)(tasks, clock, alarm, _nothing, workplace, stops)
     runner.leave_to_newer_code(app.code)
     runner.own_process(isolation(clock, stops), Leftovers())
     duty = Duty(app.settings.unpaused(group.queues), lapse_s(app), shift.stop_when_empty, rates=app.definitions.rates())

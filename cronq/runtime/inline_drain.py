@@ -23,9 +23,10 @@ from cronq.runtime.crew import lapse_s, stops_of
 from cronq.runtime.run_time_notes import remember
 from cronq.supervisor import interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
+from cronq.supervisor.permission import may_start
 from cronq.supervisor.replay import is_waiting, look_after
 from cronq.supervisor.rescue import find_dead, rescue
-from cronq.supervisor.single_start import group_for, start_one
+from cronq.supervisor.single_start import start_for
 from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor
 from cronq.tasks.context import Workplace
@@ -188,15 +189,9 @@ def _rescue_all(app: App, slot: Slot) -> None:
 
 def start_consumer(app: App, queues: Sequence[str]) -> bool:
     """Start one consumer for some queues; tell whether one was started, or is about to be there."""
-    group = group_for(app.settings, queues)
-    if group is None or app.settings.path is None:
-        return False  # a consumer of its own process could not know this configuration
     supervisor = Supervisor(app.settings, app.state, app.transport, app.clock, TwiceDetached(), os.environ)
     try:
-        started = start_one(supervisor, group)
+        return start_for(supervisor, queues, may_start)
     except (ConfigError, OSError) as error:  # no interpreter, or a host whose policy lets a web process start none
         emit("trouble", error=error)
         return False
-    if started:
-        emit("inline_spawned", target=group.name)
-    return started

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cronq.namedtuple import NamedTuple
 from cronq.supervisor.backoff import Backoff, judge
 from cronq.supervisor.interval import life_s
-from cronq.supervisor.scale import Demand, missing
+from cronq.supervisor.scale import Demand, fitting, missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def decide(settings: Settings, sight: Sight) -> Plan:
     may_start = sight.now >= sight.paused_until
     able = [demand for demand in demands if may_start and not backoff[demand.group].holds(sight.monotonic)]
     others = sum(alive[demand.group] for demand in demands if demand not in able)
-    most = min(settings.max_processes, _fitting(settings.memory_mb, sight.memory_mb, sum(map(len, live.values()))))
+    most = min(settings.max_processes, fitting(settings.memory_mb, sight.memory_mb, sum(map(len, live.values()))))
     starts = missing(able, most - others)
     wanted = {one.group: one.deserved for one in demands}
     return Plan(
@@ -128,16 +128,6 @@ def _is_tied_up(seen: Seen, monotonic: float) -> bool:
 def _backoff(group: Group, sight: Sight) -> Backoff:
     slots = [seen for seen in sight.slots if seen.group == group.name]
     return judge(sight.backoff.get(group.name, Backoff()), slots, sight.interval_s, sight.monotonic)
-
-
-def _fitting(most_mb: int | None, used_mb: float, live: int) -> int:
-    """Return how many consumers fit into the account's memory, if more of them are as large as those that live.
-
-    One always does: a bound that is too small must slow the work down, not stop it.
-    """
-    if most_mb is None or not live or not used_mb:
-        return 1_000_000
-    return max(1, live + int((most_mb - used_mb) // (used_mb / live)))
 
 
 def _to_succeed(group: Group, live: Sequence[Seen], wanted: int, sight: Sight) -> list[Seen]:

@@ -47,6 +47,16 @@ def desired(depth: int, desired_size: int, least: int, most: int) -> int:
     return max(least, min(most, -(-depth // desired_size)))
 
 
+def fitting(most_mb: int | None, used_mb: float, live: int) -> int:
+    """Return how many consumers fit into the account's memory, if more of them are as large as those that live.
+
+    One always does: a bound that is too small must slow the work down, not stop it.
+    """
+    if most_mb is None or not live or not used_mb:
+        return 1_000_000
+    return max(1, live + int((most_mb - used_mb) // (used_mb / live)))
+
+
 def missing(demands: Sequence[Demand], max_processes: int) -> dict[str, int]:
     """Return how many consumers to start per group, so that no more than `max_processes` live in all.
 

@@ -27,3 +27,8 @@ def take(state: StateDir, seats: int, within_s: float = 0.0) -> locks.Lock | Non
 def are_all_taken(state: StateDir, seats: int) -> bool:
     """Tell whether no seat is free. Nothing is taken by looking."""
     return all(locks.holder_pid(state.account(number)) is not None for number in range(seats))
+
+
+def free(state: StateDir, seats: int) -> int:
+    """Return how many seats are free. Nothing is taken by looking."""
+    return sum(locks.holder_pid(state.account(number)) is None for number in range(seats))

@@ -217,6 +217,11 @@ def survey(state: StateDir) -> list[Seen]:
     return [see(state, name) for name in names]
 
 
+def of_others(seen: Sequence[Seen]) -> list[Seen]:
+    """Return the slots that this process does not hold."""
+    return [one for one in seen if one.pid != os.getpid()]
+
+
 def see(state: StateDir, name: str) -> Seen:
     """Look at one slot."""
     path = state.slot(name)

@@ -10,7 +10,7 @@ from cronq.events import emit
 from cronq.host import locks, process
 from cronq.host.state_dir import read_text
 from cronq.namedtuple import NamedTuple
-from cronq.supervisor import backoff, interval, overdue_list, slots
+from cronq.supervisor import backoff, child_environ, interval, overdue_list, slots
 from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.plan import Plan, Sight, decide
 
@@ -52,7 +52,7 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
         return None
     try:
         if from_cron:
-            _note_time(supervisor)
+            _note(supervisor)
         if supervisor.settings.spool or os.path.exists(supervisor.state.spool):
             from cronq.supervisor.replay import look_after
 
@@ -67,14 +67,15 @@ def tick(supervisor: Supervisor, from_cron: bool = True) -> Plan | None:
     return plan
 
 
-def _note_time(supervisor: Supervisor) -> None:
-    """Write down when this tick came. A full disk must not keep it from rescuing and starting consumers."""
+def _note(supervisor: Supervisor) -> None:
+    """Write down when this tick came, and with which variables; a full disk must not keep it from its work."""
     try:
         interval.note(supervisor.state.ticks, supervisor.clock.now())
+        child_environ.note(supervisor.state.environ, supervisor.environ)
     except OSError as error:
         if not is_pressure(error):
             raise
-        emit("pressure", what=f"noting the time of a tick ({error.strerror})")
+        emit("pressure", what=f"noting that a tick came ({error.strerror})")
 
 
 def _enqueue_recurring(supervisor: Supervisor, from_cron: bool) -> None:
@@ -138,6 +139,7 @@ def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
     """Start consumers, until the host has no room for another."""
     if not targets:
         return
+    from cronq.supervisor import launches
     from cronq.supervisor.spawn import consume_command
 
     together = [targets] if supervisor.settings.spawn == "fork" else [[target] for target in targets]
@@ -147,6 +149,8 @@ def _start(supervisor: Supervisor, targets: Sequence[str]) -> None:
             emit("pressure", what="another process", targets=some)
             return
         for target in some:
+            if "." not in target:  # a successor is nobody more
+                launches.note(supervisor.state, target, supervisor.clock.monotonic())
             emit("spawned", target=target)
 
 

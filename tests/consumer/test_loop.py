@@ -6,6 +6,8 @@ import signal
 import pytest
 
 from cronq import Retry
+from cronq.consumer.foresight import LONG_S, Foresight
+from cronq.consumer.run_times import Durations
 from cronq.errors import GiveUp, RetryLater, TransportError
 from cronq.messages.message import State
 from tests.consumer.crew import Crew, attempts, pressure
@@ -157,10 +159,50 @@ def test_a_batch_counts_down_to_being_shared(batching):
     assert batching.countdowns == [None, 0.1]
 
 
-def test_a_single_message_does_not_count_down(crew):
+def test_a_single_message_counts_down_to_a_call_for_others(crew):
     crew.task().enqueue(1)
     crew.step()
-    assert crew.countdowns == [None]
+    assert crew.countdowns == [None, LONG_S]
+
+
+def test_after_a_batch_was_shared_its_first_message_counts_down_to_a_call_for_others(batching):
+    def long():
+        batching.consumer.share()
+
+    batching.task(long).enqueue_many([((), {})] * 2)
+    batching.step()
+    assert batching.countdowns[-1] == LONG_S - 0.1
+
+
+def test_others_are_called_in_the_middle_of_a_long_message_but_not_of_a_transaction(crew):
+    answers, called = [], []
+    crew.consumer._tied_up = lambda: called.append(1)
+
+    def long():
+        for busy in (True, False):
+            crew.transport.is_busy = lambda: busy  # noqa: B023 - called in this very round
+            answers.append(crew.consumer.call_others())
+
+    crew.task(long).enqueue()
+    crew.step()
+    assert (answers, called) == ([False, True], [1])
+
+
+def test_before_a_message_that_may_be_long_somebody_is_called(crew):
+    called = []
+    known = {"shop.short": 0.5, "shop.long": 2.0}
+    crew.consumer._foresight = Foresight(known, Durations(), lambda: called.append(1), crew.clock)
+
+    def short():
+        crew.ran.append(len(called))
+
+    def long():
+        crew.ran.append(len(called))
+
+    crew.task(short).enqueue()
+    crew.task(long).enqueue()
+    crew.step(2)
+    assert crew.ran == [0, 1]
 
 
 def test_sharing_gives_back_uncounted_what_waits_behind_a_long_message(batching):

@@ -494,6 +494,7 @@ def test_the_work_goes_on_here_where_no_process_may_be_started(home, ran, monkey
     def refuse(self, command):
         raise OSError(refusal, os.strerror(refusal))
 
+    monkeypatch.setattr("cronq.runtime.inline_drain.may_start", lambda state: True)
     monkeypatch.setattr("cronq.runtime.inline_drain.TwiceDetached.__call__", refuse)
     for number in range(3):
         task(app, "slow").enqueue(number)
