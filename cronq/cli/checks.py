@@ -12,6 +12,7 @@ from cronq.cli.common import bare_app
 from cronq.cli.cronline import jobs
 from cronq.cli.database import database_of
 from cronq.cli.findings import Error, Fact, Warned
+from cronq.cli.older_releases import older_releases
 from cronq.cli.project_checks import project
 from cronq.cli.text import count
 from cronq.errors import CronqError
@@ -46,6 +47,7 @@ def _state_dir(settings: Settings) -> Iterator[Finding]:
     state = bare_app(settings).state
     state.prepare()
     yield Fact("state_dir", settings.state_dir)
+    yield from (Warned(one.text) for one in older_releases(settings))
     place = shared_place_of(settings.state_dir)
     if place is not None:
         yield Warned(f"state_dir = {settings.state_dir!r}: {why_not_to_stay(place)}")

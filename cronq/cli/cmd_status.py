@@ -9,6 +9,7 @@ import click
 
 from cronq.cli.answer import Answer, Tell, in_json, in_words, json_option
 from cronq.cli.common import bare_app, configured, settings_of
+from cronq.cli.older_releases import older_releases
 from cronq.cli.status_screen import as_data, screen
 from cronq.config.complaint_words import no_file
 from cronq.errors import StateDirError, TransportError, UsageError
@@ -18,6 +19,8 @@ from cronq.supervisor.status import Status, look
 from cronq.supervisor.troubles import troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cronq.app import App
 
 WATCH_S = 2.0
@@ -39,7 +42,7 @@ def command(context: click.Context, watch: bool, tell: Tell) -> int:
     if watch:
         return _watch(app)
     status = _look(app)
-    found = (*_without_configuration(app), *troubles(status))
+    found = (*_without_configuration(app), *troubles(status), *_of_older_releases(app))
     tell(_answer(status, found))
     return 1 if found else 0
 
@@ -49,6 +52,11 @@ def _without_configuration(app: App) -> tuple[Trouble, ...]:
     if settings.path is not None or settings.app is not None:
         return ()
     return (Trouble("configuration", no_file(settings.base_dir)),)
+
+
+def _of_older_releases(app: App) -> Iterator[Trouble]:
+    for one in older_releases(app.settings):
+        yield Trouble(f"release {one.directory}", one.text)
 
 
 def _watch(app: App) -> int:
