@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cronq.app.application import App
 from cronq.config import load
 from cronq.consumer.batch_size import BatchSize
+from cronq.consumer.foresight import Foresight
 from cronq.consumer.lifetime import Leaving
 from cronq.consumer.limits import MessageLimit
 from cronq.consumer.loop import Conditions, Consumer, Duty
@@ -67,9 +68,11 @@ class Workload:
         """Run so many messages as a consumer does."""
         clock, tally = self.app.clock, Tally()
         leaving = Leaving(tally, [MessageLimit(count)], [])
-        conditions = Conditions(leaving, tally, NoRest(), clock, BatchSize())
+        runner = Runner(self.app.runner_tasks(), clock)
+        foresight = Foresight({self.task.name: 0.001}, runner.durations, lambda: None, clock)
+        conditions = Conditions(leaving, tally, NoRest(), clock, BatchSize(), foresight=foresight)
         duty = Duty(("high", "normal", "low"), 300.0)
-        Consumer(self.app.transport, Runner(self.app.runner_tasks(), clock), duty, self._slot, conditions).run()
+        Consumer(self.app.transport, runner, duty, self._slot, conditions).run()
         assert tally.messages == count
         assert tally.failures == 0
 

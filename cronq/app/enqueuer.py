@@ -117,13 +117,19 @@ class Enqueuer:
         if due:
             self._next_look = now + LOOK_EVERY_S
             if os.path.exists(installation.state.ticks):  # else nobody expects consumers: import nothing
-                from cronq.supervisor.help import Help
-                from cronq.supervisor.permission import may_start
+                from cronq.supervisor.glance import are_served
 
-                try:
-                    Help(installation, may_start).for_waiting(sorted(due))
-                except (CronqError, OSError) as error:  # the messages are where they belong
-                    emit("trouble", error=error)
+                if not are_served(installation.state, due):
+                    self._call_for_help(due)
+
+    def _call_for_help(self, queues: Iterable[str]) -> None:
+        from cronq.supervisor.help import Help
+        from cronq.supervisor.permission import may_start
+
+        try:
+            Help(self._installation, may_start).for_waiting(sorted(queues))
+        except (CronqError, OSError) as error:  # the messages are where they belong
+            emit("trouble", error=error)
 
     def send(self, messages: list[Message]) -> None:
         """Put messages into their queues now, in one transaction, and wake idle consumers.

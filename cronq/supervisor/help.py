@@ -11,8 +11,7 @@ import os
 from cronq.errors import CronqError
 from cronq.events import emit, listeners
 from cronq.host.process import host_name
-from cronq.supervisor import interval, seats, slots
-from cronq.supervisor.plan import TIED_UP_S
+from cronq.supervisor import interval, slots
 from cronq.supervisor.presence import presence_of
 
 TYPE_CHECKING = False
@@ -69,11 +68,16 @@ class Help:
         """
         if not self._is_possible():
             return
-        place, seen = self._place, slots.survey(self._place.state)
+        seen = slots.survey(self._place.state)
         ready = self._presence(seen).ready
         wanted = [queue for queue in self._unpaused(queues) if queue not in ready]
-        if wanted and (self._one_is_enough(wanted, seen) or seats.free(place.state, place.settings.max_processes) > 1):
+        if wanted and (self._one_is_enough(wanted, seen) or self._places() > 1):
             self._start(wanted)
+
+    def _places(self) -> int:
+        from cronq.supervisor import seats
+
+        return seats.free(self._place.state, self._place.settings.max_processes)
 
     def _is_possible(self) -> bool:
         return is_cron_alive(self._place) and self._may_start(self._place.state)
@@ -135,7 +139,7 @@ def as_ready(seen: Sequence[Seen], monotonic: float) -> list[Seen]:
     """
     return [
         one._replace(note=one.note._replace(since=0.0))
-        if one.note is not None and monotonic - one.note.since < TIED_UP_S
+        if one.note is not None and monotonic - one.note.since < slots.TIED_UP_S
         else one
         for one in seen
     ]

@@ -6,6 +6,7 @@ from cronq.namedtuple import NamedTuple
 from cronq.supervisor.backoff import Backoff, judge
 from cronq.supervisor.interval import life_s
 from cronq.supervisor.scale import Demand, fitting, missing
+from cronq.supervisor.slots import TIED_UP_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 OVERDUE_GRACE_S = 5.0  # after a message's timeout: its own SIGALRM comes first
 KILL_AFTER_S = 5.0  # after the first SIGTERM: the next tick may be that of a burst, and come at once
-TIED_UP_S = 1.0  # in one message: whoever runs many short ones is not short of help, but of a second consumer
 STUCK_S = 30.0  # an idle consumer that is so long past its deadline hangs
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cronq.host.state_dir import StateDir
 
+TIED_UP_S = 1.0  # in one message: whoever runs many short ones is not short of help, but of a second consumer
 STARTING, CONSUMING, LEFT, BROKEN = "starting", "consuming", "left", "broken"
 
 # position, monotonic times: since when it runs (0: idle), when it must end; memory last seen in MiB

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cronq.supervisor.help import as_ready, waiting
-from cronq.supervisor.plan import TIED_UP_S
 from cronq.supervisor.presence import Presence, presence_of
+from cronq.supervisor.slots import TIED_UP_S
 from tests.presence import there
 from tests.supervisor.project import TASKS, Project
 from tests.supervisor.sights import MONOTONIC, live

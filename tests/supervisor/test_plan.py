@@ -6,9 +6,9 @@ import pytest
 
 from cronq.config.settings import Autoscale, Group
 from cronq.supervisor.backoff import Backoff
-from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, TIED_UP_S, Plan, decide
+from cronq.supervisor.plan import KILL_AFTER_S, OVERDUE_GRACE_S, STUCK_S, Plan, decide
 from cronq.supervisor.rescue import Dead
-from cronq.supervisor.slots import BROKEN, LEFT, STARTING, Seen
+from cronq.supervisor.slots import BROKEN, LEFT, STARTING, TIED_UP_S, Seen
 from cronq.transports.exchange import Evidence, Held
 from tests.presence import there
 from tests.supervisor.sights import MONOTONIC, NEVER, NOW, dead, group, live, note, project, sight
