@@ -28,7 +28,7 @@ def hold() -> None:
         time.sleep(0.01)
 """
 )
-SHORT = "0.0010 tasks.hold\n"  # so that nobody comes before he is needed
+SHORT = "0.0010 tasks.hold\n"  # nobody is fetched ahead of it
 TIED_UP_S = 1.1
 HOW = """The only consumer is at a message of `low` that goes on and on, and no tick comes. A program enqueues one of
 `high`: how long until it starts. Importing the project, which is part of that, is shown apart; so is the same where a

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Made = TypeVar("Made", bound="Configured")
 
 MEMORY_LOOK_S = 0.2
+MAKES_ROOM = "idle, and every place of the account is taken"
 
 
 class LimitFacts(NamedTuple):
@@ -177,7 +178,7 @@ class IdleLimit:
     def reason(self, tally: Tally) -> str | None:
         if tally.idle_since is None or self._clock.monotonic() - tally.idle_since < self._most_s:
             return None
-        return "idle, and every place of the account is taken" if self._is_wanted() else None
+        return MAKES_ROOM if self._is_wanted() else None
 
     def comes_at(self, tally: Tally) -> float | None:
         """Return when it has been idle for long enough; past that it is asked whenever the consumer looks."""

@@ -58,6 +58,17 @@ class Assistance:
         except (CronqError, OSError) as error:
             emit("trouble", error=error)
 
+    def hand_place_on(self) -> None:
+        """This consumer has made room: have somebody come for what waits in any queue, for whom there was no place."""
+        app = self._app
+        try:
+            queues = dict.fromkeys(queue for group in app.settings.groups for queue in group.queues)
+            ready = [queue for queue in app.settings.unpaused(tuple(queues)) if app.transport.depth((queue,), 1)]
+            if ready:
+                self._help.for_waiting(ready)
+        except (CronqError, OSError) as error:
+            emit("trouble", error=error)
+
     def followed(self, messages: Sequence[Message]) -> None:
         """Tell of messages that were enqueued with an ack; somebody has to come for those of queues not served here."""
         app = self._app

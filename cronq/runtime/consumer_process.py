@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cronq import events
 from cronq.clock import SystemClock
 from cronq.consumer.lifetime import ChangedFiles
+from cronq.consumer.limits import MAKES_ROOM
 from cronq.errors import CronqError, TransportError
 from cronq.escape import escaped_lines
 from cronq.events import emit
@@ -221,7 +222,8 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
 
     _be_nice(group.nice)
     shift = Shift(slot, group, site.deadline(group), site.watched, stop_when_empty, site.makes)
-    crew = make_consumer(app, shift, Assistance(app, group))
+    assistance = Assistance(app, group)
+    crew = make_consumer(app, shift, assistance)
     gc.collect()
     gc.freeze()  # what the project imported stays: collections between messages look at the rest only
     slot.bound_memory(group.memory_limit_mb)
@@ -232,6 +234,8 @@ def _work(site: Site, app: App, slot: Slot, group: Group, stop_when_empty: bool)
     emit("consumer_stopped", slot=slot.name, reason=reason, messages=done.messages, failures=done.failures)
     remember(site.state, crew.runner.durations)
     slot.leave(reason, BROKEN if code else LEFT)
+    if reason == MAKES_ROOM:
+        assistance.hand_place_on()
     _exit_soon()
     crew.runner.close()
     return code

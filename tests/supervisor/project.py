@@ -159,10 +159,10 @@ class Project:
 
         return wait_until(pid)
 
-    def started(self) -> int:
-        """Tick, and return the pid of the standby."""
+    def started(self, name: str = "standby.0") -> int:
+        """Tick, and return the pid of the standby, or of who is in another slot."""
         assert self.tick() == ""
-        return self.consuming()
+        return self.consuming(name)
 
     def processes(self) -> list[int]:
         """All processes of this project, whatever they are doing.

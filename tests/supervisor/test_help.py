@@ -162,6 +162,38 @@ def test_what_was_there_before_a_message_turned_out_long_is_fetched_for_in_the_m
     project.touch("gate")
 
 
+FULL = (
+    DEFAULT_GROUPS
+    + """
+[[consumers]]
+name = "low"
+queues = ["low"]
+autoscale = {{ min = 1, max = 1 }}
+[[consumers]]
+name = "high"
+queues = ["high"]
+linger = "0s"
+[[consumers]]
+name = "normal"
+queues = ["normal"]
+"""
+)
+
+
+def test_who_makes_room_starts_a_consumer_for_what_found_no_place(project):
+    project.write("cronq.toml", FULL.format(places=2))
+    project.started("low.0")
+    project.enqueue("hold", "gate", queue="low")
+    by_command(project, "tasks.hold", "other", "--queue", "high")
+    wait_until(lambda: len(project.read("ran")) == 2)
+    by_command(project, "tasks.note", "urgent")
+    assert project.log().count("nobody was ready") == 1
+    project.touch("other")
+    wait_until(lambda: "urgent" in project.read("ran"))
+    assert "gate done" not in project.read("ran")
+    project.touch("gate")
+
+
 def test_with_a_minimum_of_none_the_first_message_starts_its_consumer(project):
     groups = '[[consumers]]\nname = "all"\nqueues = ["high", "normal", "low"]\nautoscale = {{ min = 0, max = 1 }}\n'
     project.write("cronq.toml", (DEFAULT_GROUPS + groups).format(places=4))
