@@ -33,6 +33,7 @@ PARTS = {
         (*PYTEST, "tests/reliability/test_load.py"), r" ms|computing|tidy-up|sizes", (("CRONQ_LOAD", "1000000"),)
     ),
     "leaks": Part((*PYTEST, "tests/reliability/test_leaks.py"), r"memory MB", (("CRONQ_LEAKS", "200000"),)),
+    "waits": Part(("-m", "tests.reliability.waits", "3"), r" s$|^the last|only started"),
     "fuzz": Part(("-m", "tests.reliability.fuzz", "600"), r" inputs|^Done"),
 }
 

@@ -48,6 +48,22 @@ def look(home: Path) -> dict[str, Any]:
     return seen
 
 
+@pytest.fixture(autouse=True)
+def _no_child_stays():
+    """Who starts detached leaves its children to init, when it ends; the tests' process does not."""
+    yield
+    wait_until(_has_no_child)
+
+
+def _has_no_child() -> bool:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
+
+
 starters = pytest.mark.parametrize("starter", [Detached, TwiceDetached, Attached])
 
 
