@@ -2,5 +2,5 @@
 
 NAMES = (
     *("enqueue", "drain", "long_messages", "latency", "idle", "crew", "killed", "crowd", "help"),
-    *("slow_disk", "tick", "hook", "growth", "looking"),
+    *("slow_disk", "tick", "quiet_day", "hook", "growth", "looking"),
 )

@@ -9,7 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from cronq import CURRENT, RESULT, App, Box, Call, Context, LowPriority, Ref, Retry, WorkflowRef
+from cronq import (
+    CURRENT,
+    RESULT,
+    App,
+    Box,
+    Call,
+    Context,
+    LowPriority,
+    Ref,
+    Retry,
+    WorkflowRef,
+    batch,
+    cron,
+    handler,
+    task,
+)
 
 app = App()
 
@@ -75,6 +90,20 @@ def count_zips(message: CreateZip) -> None: ...
 def index(items: list[int]) -> None: ...
 
 
+@cron("30 2 * * *")
+@task(queue=("high", "low"), label="{path}")
+def shared(path: str, context: Context = CURRENT) -> int:
+    return len(path)
+
+
+@handler
+def shared_handler(message: CreateZip) -> None: ...
+
+
+@batch(size=10)
+def shared_batch(items: list[int]) -> None: ...
+
+
 @app.on_failure
 def tell(failure: dict[str, Any]) -> None: ...
 
@@ -108,6 +137,12 @@ def what_comes_back() -> None:
     assert_type(app.ref(ref), Ref[int])
     assert_type(plain.enqueue_many([(("ada",), {}), (("bob",), {"subject": "Hi"})]), list[Ref[int]])
     assert_type(plain.using(delay_s=60, priority=10, queue="low").enqueue("ada"), Ref[int])
+    assert_type(shared.enqueue("a.png"), Ref[int])
+    assert_type(shared("a.png"), int)
+    shared_batch.enqueue(7)
+    app.include("gallery.*")
+    app.include(7)  # type: ignore[arg-type]
+    shared.enqueue(7)  # type: ignore[arg-type]
     assert_type(plain.using(retry=Retry(2), timeout_s=5, result_ttl_s=60).enqueue("ada"), Ref[int])
     assert_type(plain.call("ada"), Call[int])
     assert_type(plain.call("ada").enqueue(), Ref[int])
