@@ -20,6 +20,7 @@ from cronq.host.process import HAS_CONSUMERS
 from cronq.host.requirements import no_consumers
 from cronq.host.shared_places import shared_place_of, why_not_to_stay
 from cronq.supervisor.spool_status import spool_status
+from cronq.supervisor.unserved import unserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +52,17 @@ def _state_dir(settings: Settings) -> Iterator[Finding]:
     place = shared_place_of(settings.state_dir)
     if place is not None:
         yield Warned(f"state_dir = {settings.state_dir!r}: {why_not_to_stay(place)}")
+    yield from _unserved(state)
     yield from _strangers(state)
+
+
+def _unserved(state: StateDir) -> Iterator[Finding]:
+    """Name tasks that wait, since no consumer could be started for them."""
+    from cronq.supervisor.slots import survey
+
+    found = unserved(state, survey(state))
+    if found is not None:
+        yield Warned(found.text)
 
 
 def _strangers(state: StateDir) -> Iterator[Finding]:

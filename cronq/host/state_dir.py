@@ -36,6 +36,7 @@ class StateDir:
         self.stop: str = f"{path}/stop"
         self.durations: str = f"{path}/durations"
         self.known_tasks: str = f"{path}/tasks"
+        self.unserved: str = f"{path}/unserved"
         self.told: str = f"{path}/told"
         self.log: str = f"{path}/log/cronq.log"
         self.output: str = f"{path}/log/output.log"

@@ -21,7 +21,7 @@ from cronq.host.state_dir import read_text
 from cronq.messages.message import State
 from cronq.runtime.crew import lapse_s, stops_of
 from cronq.runtime.run_time_notes import remember
-from cronq.supervisor import interval, overdue_list, slots
+from cronq.supervisor import interval, overdue_list, slots, unserved
 from cronq.supervisor.cleanup import tidy
 from cronq.supervisor.permission import may_start
 from cronq.supervisor.replay import is_waiting, look_after
@@ -70,11 +70,11 @@ def work(app: App, slot: Slot, decision: Decision) -> None:
     slot.begin(decision.queues, began + max(decision.budget_s, decision.fallback_s), slots.CONSUMING)
     drain = _Drain(app, slot, decision)
     reason = drain.until(began + decision.budget_s)
-    if decision.spawns and _ready(app, decision.queues):
-        if start_consumer(app, decision.queues):
+    if _ready(app, decision.queues):
+        if decision.spawns and start_consumer(app, decision.queues):
             reason = "a consumer was started for the rest"
         else:
-            reason = drain.until(began + decision.fallback_s)
+            reason = drain.until(began + decision.fallback_s) if decision.spawns else reason
             _tell_what_waits(app, decision.queues)
     done = drain.tally
     emit("inline", messages=done.messages, failures=done.failures, reason=reason)
@@ -89,10 +89,11 @@ def _tell_what_waits(app: App, queues: Sequence[str]) -> None:
     """Say which tasks wait for a consumer that cannot be had: they take longer than a web process may work."""
     if not _ready(app, queues):
         return
-    waiting = {one.task for queue in queues for one in _next_of(app, queue)}
-    too_long = sorted(waiting.intersection(_unfit(app, app.settings.inline.time_limit_s)))
+    waiting, limit_s = {one.task for queue in queues for one in _next_of(app, queue)}, app.settings.inline.time_limit_s
+    too_long = sorted(waiting.intersection(_unfit(app, limit_s)))
     if too_long:
-        emit("unserved", tasks=too_long, limit_s=app.settings.inline.time_limit_s)
+        emit("unserved", tasks=too_long, limit_s=limit_s)
+        unserved.note(app.state, app.clock.now(), limit_s, too_long)
 
 
 def _next_of(app: App, queue: str) -> list[Message]:

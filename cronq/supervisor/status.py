@@ -11,6 +11,7 @@ from cronq.supervisor.bulletin import TICK, from_text
 from cronq.supervisor.slots import BROKEN, CONSUMING, LEFT
 from cronq.supervisor.starts import Starts, unseen
 from cronq.supervisor.tick import paused_until
+from cronq.supervisor.unserved import unserved
 from cronq.supervisor.worker_status import worker
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cronq.supervisor.interval import Planned
     from cronq.supervisor.slots import Seen, SlotNote
     from cronq.supervisor.spool_status import SpoolStatus
+    from cronq.supervisor.unserved import Unserved
     from cronq.supervisor.worker_status import Worker
     from cronq.transports.base import Transport
 
@@ -103,6 +105,7 @@ class Status(NamedTuple):
     unreadable: str | None = None
     rooms: tuple[Room, ...] = ()
     spool: SpoolStatus | None = None
+    unserved: Unserved | None = None
 
     @property
     def failed(self) -> int:
@@ -137,6 +140,7 @@ def look(settings: Settings, state: StateDir, transport: Transport | None, clock
         queues=tuple(_queue(one, settings, state, now) for one in _all_queues(settings, counts)),
         refused=tuple(one.trouble for one in schedules if one.trouble is not None),
         rooms=rooms_of(state),
+        unserved=unserved(state, seen),
     )
 
 

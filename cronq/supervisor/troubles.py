@@ -30,6 +30,7 @@ def troubles(status: Status) -> tuple[Trouble, ...]:
         *(Trouble(f"schedule {text}", text) for text in status.refused),
         *(one for queue in status.queues for one in _of_queue(queue, status)),
         *_of_spool(status),
+        *([] if status.unserved is None else [Trouble("unserved", status.unserved.text, is_mailed=False)]),
     )
 
 

@@ -179,3 +179,24 @@ def test_how_long_a_task_took_in_a_web_process_is_remembered(app):
     request(CronqMiddleware(site(), app))
     with open(app.state.durations) as file:
         assert file.read().split()[1] == "note"
+
+
+def test_a_task_that_fits_no_web_process_is_told_of_until_a_consumer_comes(app, ran):
+    from cronq.supervisor.status import look
+    from cronq.supervisor.troubles import troubles
+
+    def told() -> list[str]:
+        status = look(app.settings, app.state, app.transport, app.clock)
+        return [one.text for one in troubles(status) if "a web process may work" in one.text]
+
+    with open(app.state.durations, "w") as file:
+        file.write("3600.0 note\n")
+    enqueue(app, "a")
+    request(CronqMiddleware(site(), app))
+    assert ran == []
+    (text,) = told()
+    assert text.startswith("note: take longer than a web process may work (30 s)")
+    assert "cronq tick --run" in text
+    with living(app.state):
+        assert told() == []
+    assert told() == []  # it has begun since
