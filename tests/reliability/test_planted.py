@@ -54,7 +54,7 @@ FILES = (
     *("queue.db", "queue.db-wal", "queue.db-shm", "queue.db-journal", "queue.db.migrate.lock"),
     *("ticks", "stop", "durations", "log/cronq.log", "log/output.log", "alive/high", "wake/high"),
     *("run/tick.lock", "run/standby.0.pid", "run/standby.0.next", "run/account.0.lock", "run/standby.backoff"),
-    *("run/overdue", "run/starts", "told", "tasks"),
+    *("run/overdue", "run/starts", "run/standby.launch", "told", "tasks", "environ", "unserved", "interval"),
 )
 SELDOM = {
     "webhook.ops.secret": ("check",),

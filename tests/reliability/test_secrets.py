@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 SECRETS = TOKEN, KEY, PASSWORD = ("in-the-address-1", "in-its-own-file-1", "of-a-service-1")
-OURS = {"CRONQ_CONFIG", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"}
+OURS = {
+    *("CRONQ_CONFIG", "_CRONQ_LAST_STOP"),
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
+}
 
 CONFIG = """
 app = "tasks:app"

@@ -150,6 +150,9 @@ def test_old_code_is_refused_with_the_reason_and_leaves(old: Old) -> None:
     """Not in a loop: a tick that cannot open the file starts nobody."""
     assert old.run("produce.py").returncode == 0
     old.project.tick()
+    stop = [sys.executable, "-m", "cronq", "stop"]  # the new one's consumers have all places of the group
+    subprocess.run(stop, cwd=old.project.home, env=old.project.env, check=True, capture_output=True)
+    wait_until(lambda: not old.project.processes())
     for words in (("tick",), ("status",), ("consume", "work"), ("consume", "work.0")):
         done = old.run("-m", "cronq", *words)
         assert (done.returncode, "was written by a newer cronq" in done.stdout + done.stderr) == (1, True), (
