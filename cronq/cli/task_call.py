@@ -25,20 +25,16 @@ def call_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def task_named(app: App, name: str) -> Task[..., Any]:
-    """Return the task of that name. Raises UsageError with the nearest ones: by whole name, and by last part."""
-    import difflib
-
+    """Return the task of that name. Raises UsageError with the nearest ones."""
     with importing(app.settings):
         try:
             return app.definitions.find(name)
         except UnknownTaskError:
             app.definitions.complete()
-    tasks = {task.name for task in app.registry}
-    last = name.rpartition(".")[2]
-    near = [known for known in tasks if difflib.get_close_matches(last, [known.rpartition(".")[2]])]
-    near = list(dict.fromkeys([*near, *difflib.get_close_matches(name, tasks)]))[:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"this app has {', '.join(sorted(tasks)) or 'no tasks'}"
-    raise UsageError(f"no task is named {name}; {hint}")
+    try:
+        return app.registry.get(name)
+    except UnknownTaskError as error:
+        raise UsageError(str(error)) from None
 
 
 def call_of(task: Task[..., Any], words: Sequence[str]) -> Call[Any]:

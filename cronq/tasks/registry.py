@@ -66,12 +66,17 @@ class Registry:
         )
 
 
+_FEW = 5  # tasks whose names are said
+
+
 def _nearest(name: str, known: list[str]) -> str:
     likeness = {one: found for one in known if (found := _likeness(name, one)) is not None}
     best = max((of_function for of_function, _ in likeness.values()), default=0.0)
     near = [one for one in likeness if likeness[one][0] >= _BESIDE * best]
     near.sort(key=likeness.__getitem__, reverse=True)
-    return f"; did you mean {' or '.join(near[:3])}?" if near else f"; this app has {len(known)} tasks"
+    if near:
+        return f"; did you mean {' or '.join(near[:3])}?"
+    return f"; this app has {', '.join(sorted(known)) if 0 < len(known) <= _FEW else f'{len(known)} tasks'}"
 
 
 def _likeness(name: str, known: str) -> tuple[float, float] | None:
