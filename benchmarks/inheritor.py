@@ -39,10 +39,12 @@ def main(given: str) -> None:
     for _ in range(ticks):
         of_ticks += _run(tick, interval_s)
         seen.append(_memory())
+    before_stop = _used_s()
     subprocess.run(stop, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    of_stop = _used_s() - before_stop  # consumers that it ends are not waited for yet
     while _reap(0):
         pass
-    sys.stdout.write(json.dumps([_used_s() - began, of_ticks, *median_low(seen)]))
+    sys.stdout.write(json.dumps([_used_s() - of_stop - began, of_ticks, *median_low(seen)]))
 
 
 def _run(tick: list[str], interval_s: float) -> float:
