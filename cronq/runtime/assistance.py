@@ -14,7 +14,7 @@ from cronq.supervisor.spawn import TwiceDetached
 from cronq.supervisor.tick import Supervisor, tick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cronq.app.application import App
     from cronq.config.settings import Group
@@ -42,32 +42,16 @@ class Assistance:
 
     def ahead(self) -> None:
         """Have somebody ready before a message that may be long."""
-        try:
-            self._help.ahead(self._group.queues)
-        except (CronqError, OSError) as error:
-            emit("trouble", error=error)
+        _quietly(lambda: self._help.ahead(self._group.queues))
 
     def tied_up(self) -> None:
         """In the middle of a message that turned out long: have somebody come for what is ready."""
-        app = self._app
-        try:
-            queues = app.settings.unpaused(self._group.queues)
-            ready = [queue for queue in queues if app.transport.depth((queue,), 1)]
-            if ready:
-                self._help.for_waiting(ready)
-        except (CronqError, OSError) as error:
-            emit("trouble", error=error)
+        _quietly(lambda: self._for_ready(self._group.queues))
 
     def hand_place_on(self) -> None:
         """This consumer has made room: have somebody come for what waits in any queue, for whom there was no place."""
-        app = self._app
-        try:
-            queues = dict.fromkeys(queue for group in app.settings.groups for queue in group.queues)
-            ready = [queue for queue in app.settings.unpaused(tuple(queues)) if app.transport.depth((queue,), 1)]
-            if ready:
-                self._help.for_waiting(ready)
-        except (CronqError, OSError) as error:
-            emit("trouble", error=error)
+        queues = dict.fromkeys(queue for group in self._app.settings.groups for queue in group.queues)
+        _quietly(lambda: self._for_ready(tuple(queues)))
 
     def followed(self, messages: Sequence[Message]) -> None:
         """Tell of messages that were enqueued with an ack; somebody has to come for those of queues not served here."""
@@ -77,7 +61,17 @@ class Assistance:
         others = {message.queue for message in messages if message.queue not in self._group.queues}
         if others and now >= self._next_look:
             self._next_look = now + LOOK_EVERY_S
-            try:
-                self._help.for_waiting(sorted(others))
-            except (CronqError, OSError) as error:
-                emit("trouble", error=error)
+            _quietly(lambda: self._help.for_waiting(sorted(others)))
+
+    def _for_ready(self, queues: tuple[str, ...]) -> None:
+        app = self._app
+        ready = [queue for queue in app.settings.unpaused(queues) if app.transport.depth((queue,), 1)]
+        if ready:
+            self._help.for_waiting(ready)
+
+
+def _quietly(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except (CronqError, OSError) as error:
+        emit("trouble", error=error)
