@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from zlib import crc32
 
 from cronq.host import locks
+from cronq.host.state_dir import keep_name
 from cronq.namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ class Spool:
             except OSError:
                 os.ftruncate(lock.descriptor, before)
                 raise
-        _sync_name(self.path)
+        keep_name(self.path)
 
     def append(self, payload: bytes) -> None:
         """Add a record; when this returns it survives a power cut. Raises OSError, ENOSPC when the spool is full."""
@@ -244,13 +245,3 @@ def _write(descriptor: int, data: bytes, at: int) -> None:
     while data:
         written = os.pwrite(descriptor, data, at)
         data, at = data[written:], at + written
-
-
-def _sync_name(path: str) -> None:
-    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    except OSError:
-        pass  # a file system that cannot sync directories; there is nothing better to do
-    finally:
-        os.close(directory)

@@ -83,7 +83,7 @@ class StateDir:
             if not os.path.isdir(self.path):
                 self._refuse_open_places()
             if _make_directory(self.path):
-                _keep_name(self.path)
+                keep_name(self.path)
             self._refuse_others()
             self._close_to_others()
             for name in _SUBDIRECTORIES:
@@ -154,8 +154,8 @@ def _make_directory(path: str) -> bool:
     return True
 
 
-def _keep_name(path: str) -> None:
-    """Make a new directory survive a power cut: what is synced in it later is lost when its own name is."""
+def keep_name(path: str) -> None:
+    """Make a new directory, or file, survive a power cut: what is synced in it later is lost when its own name is."""
     if not hasattr(os, "O_DIRECTORY"):
         return  # Windows opens no directories
     descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

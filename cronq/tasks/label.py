@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronq.errors import ArgumentError, OptionError
 from cronq.tasks.key_template import read, rendered
+from cronq.tasks.terms import called
 from cronq.tasks.unrun import unrun_in_words
 
 if TYPE_CHECKING:
@@ -32,18 +33,12 @@ def label_of_call(
     task: str, label: Label, args: tuple[Any, ...], kwargs: Mapping[str, Any], named: Callable[[], Mapping[str, Any]]
 ) -> str:
     """Return the label of one call, on one line; `named` tells its arguments by name. Raises ArgumentError."""
-    made = rendered(task, label, named) if isinstance(label, str) else _called(task, label, args, kwargs)
+    made = (
+        rendered(task, label, named)
+        if isinstance(label, str)
+        else called(f"task {task}: its label", label, args, kwargs)
+    )
     if not isinstance(made, str):
         raise ArgumentError(f"task {task}: its label must be text, not {unrun_in_words(made) or repr(made)[:100]}")
     line = " ".join(made.split()).encode("utf-8", "replace").decode()
     return line if len(line) <= LABEL_LENGTH else f"{line[: LABEL_LENGTH - 1]}…"
-
-
-def _called(task: str, label: Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    try:
-        return label(*args, **kwargs)
-    except Exception as error:  # the project's own code, and its parameters may not be those of the task
-        raise ArgumentError(
-            f"task {task}: its label's function, called with the arguments of the call, raised "
-            f"{type(error).__name__}: {error}"
-        ) from error

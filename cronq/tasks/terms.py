@@ -164,7 +164,7 @@ def terms_of_call(
     """Return the terms of one call; `named` tells its arguments by name. Raises ArgumentError for what is no key."""
 
     def text(what: str, key: Key) -> str:
-        made = _called(f"task {task}: the key of {what}", key, args, kwargs) if callable(key) else None
+        made = called(f"task {task}: the key of {what}", key, args, kwargs) if callable(key) else None
         return _checked_text(task, what, filled(task, key, named) if isinstance(key, str) else made)
 
     unique, running = wanted.unique, wanted.max_running
@@ -190,7 +190,8 @@ def _lasts(unique: Unique | None, debounce_s: float) -> float:
     return UNTIL_DONE if unique.until == "done" else float(unique.until)
 
 
-def _called(whose: str, key: Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+def called(whose: str, key: Callable[..., str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """Return what a function of the project makes of the arguments of a call. Raises ArgumentError."""
     try:
         return key(*args, **kwargs)
     except Exception as error:  # the project's own code, and its parameters may not be those of the task
