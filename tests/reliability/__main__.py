@@ -34,6 +34,7 @@ PARTS = {
     ),
     "leaks": Part((*PYTEST, "tests/reliability/test_leaks.py"), r"memory MB", (("CRONQ_LEAKS", "200000"),)),
     "waits": Part(("-m", "tests.reliability.waits", "3"), r" s$|^the last|only started"),
+    "delays": Part(("-m", "tests.reliability.delays"), r" s$|^the consumer stands"),
     "fuzz": Part(("-m", "tests.reliability.fuzz", "600"), r" inputs|^Done"),
 }
 

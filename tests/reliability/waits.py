@@ -144,7 +144,14 @@ ENDINGS = (
 
 def wait_s(home: Path, ending: Ending, interval: str, mode: str) -> float:
     """Return how long a message waited for the page view after which it ran."""
-    with _trial(home, ending, interval, mode) as trial:
+    settings = {
+        "interval": "" if interval == "none" else f'interval = "{interval}"',
+        "mode": mode,
+        "time_limit": ending.time_limit,
+        "limit": ending.limit,
+        "least": 1 if ending.takes_last else 0,
+    }
+    with site(home, CONFIG.format(**settings), TASKS) as trial:
         project = trial.project
         pid = _consumer(trial) if ending.takes_last else 0
         trial.view()
@@ -158,13 +165,11 @@ def wait_s(home: Path, ending: Ending, interval: str, mode: str) -> float:
 
 
 @contextmanager
-def _trial(home: Path, ending: Ending, interval: str, mode: str) -> Iterator[Trial]:
+def site(home: Path, config: str, tasks: str) -> Iterator[Trial]:
+    """Write a project, and have a web server answer for it."""
     project = Project(home)
-    written = "" if interval == "none" else f'interval = "{interval}"'
-    least = 1 if ending.takes_last else 0
-    settings = {"interval": written, "mode": mode, "time_limit": ending.time_limit, "limit": ending.limit}
-    project.write("cronq.toml", CONFIG.format(**settings, least=least))
-    project.write("tasks.py", TASKS)
+    project.write("cronq.toml", config)
+    project.write("tasks.py", tasks)
     project.write("site_.py", SITE)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -173,6 +178,7 @@ def _trial(home: Path, ending: Ending, interval: str, mode: str) -> Iterator[Tri
     try:
         trial = Trial(project, port)
         wait_until(lambda: _answers(trial))
+        trial.view()  # one request at a time: what the first did after its answer (make the queue) is over
         yield trial
     finally:
         server.kill()

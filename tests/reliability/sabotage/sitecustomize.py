@@ -52,6 +52,14 @@ def leaves_half_written_files() -> None:
     cleanup._remove_half_written = lambda directory, now: None
 
 
-{one.__name__: one for one in (acks_before_it_runs, believes_the_living_dead, drops_acks, leaves_half_written_files)}[
-    os.environ["SABOTAGE"]
-]()
+def believes_marks() -> None:
+    """Whether somebody looks after a queue is told by its mark alone, which a consumer leaves behind as well."""
+    from cronq.supervisor import presence
+
+    presence.presence_of = lambda slots, groups, host: presence.Presence(
+        elsewhere=frozenset(queue for group in groups for queue in group.queues)
+    )
+
+
+FAULTS = (acks_before_it_runs, believes_the_living_dead, drops_acks, leaves_half_written_files, believes_marks)
+{one.__name__: one for one in FAULTS}[os.environ["SABOTAGE"]]()
