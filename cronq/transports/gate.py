@@ -68,7 +68,7 @@ class Gate:
         return self.meters[name].room(self._now)
 
     def may_pass(self, candidate: Candidate) -> bool:
-        """Tell whether it is worth looking at a candidate once more: ready ones are, others while a rate has room."""
+        """Tell whether it is worth looking at a candidate: ready ones are, others while their rate has room."""
         by = candidate.blocked_by
         return by is None or self.room(by.removeprefix(reasons.RATE)) > 0
 
@@ -109,10 +109,15 @@ def sift(
     """Let up to `wanted` of the candidates through, in their order.
 
     A message that others are to be run with comes with these, and alone: never when something was taken before.
+    What waits for a rate is passed over, and goes on waiting for it, as soon as the rate has no more room: a transport
+    need bring no more of them than that, however many there are.
     """
     taken: list[Message] = []
     refused: list[tuple[Message, str]] = []
-    for number, (message, blocked_by) in enumerate(candidates):
+    for number, candidate in enumerate(candidates):
+        message, blocked_by = candidate
+        if not gate.may_pass(candidate):
+            continue
         if len(taken) >= wanted or (message.gather and (taken or has_taken)):
             return Sifted(taken, refused, candidates[number:])
         why = gate.refuses(message)

@@ -36,4 +36,4 @@ class Controls(Protocol):
         """
 
     def asked_to_stop(self, holder: str) -> list[str]:
-        """Return which of the messages that `holder` has reserved are marked by `ask_to_stop`."""
+        """Return which of the messages that `holder` has reserved are marked by `ask_to_stop`, in any order."""

@@ -47,6 +47,24 @@ class RatesContract(Contract):
         clock.advance(2)
         assert ids(self.work(transport, {"task:shop:send": "1/s"}, position=2)) == [high.id]
 
+    def test_what_waits_for_a_rate_goes_on_waiting_for_it_until_it_has_room(self, transport):
+        transport.enqueue([message(running_key="k", max_running=2) for _ in range(3)])
+        self.work(transport, {"task:shop:send": "1/5s"})
+        assert len(self.work(transport, {"task:shop:send": "2/m"}, position=2)) == 1
+        (held,) = transport.browse(State.BLOCKED)  # its running key has become full as well
+        assert held.blocked_by == "rate:task:shop:send"
+
+    def test_a_batch_whose_rate_has_run_out_does_not_keep_others_waiting(self, transport, clock):
+        spent, first, batch = message(), message(), message(gather=1)
+        transport.enqueue([spent])
+        self.work(transport, {"task:shop:send": "1/5s"})
+        transport.enqueue([first, batch])
+        assert self.work(transport, {"task:shop:send": "1/5s"}, position=2) == []
+        other = message(task="shop:pack")
+        transport.enqueue([other])
+        clock.advance(6)
+        assert ids(self.work(transport, {"task:shop:send": "1/5s"}, position=2)) == [first.id, other.id]
+
     def test_a_rate_that_is_no_longer_in_force_holds_nothing_back(self, transport):
         transport.enqueue([message() for _ in range(3)])
         self.work(transport, {"task:shop:send": "1/d"})
